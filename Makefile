@@ -1,0 +1,159 @@
+# weft's front door: make, make demo, make check. `make help` lists the rest.
+
+PREFIX ?= /usr/local
+CC ?= cc
+PKG_CONFIG ?= pkg-config
+BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(DEBUG),/debug)
+comma := ,
+Q := $(if $(V),,@)
+
+VERSION := $(shell sed -n 's/^\#define WEFT_VERSION "\(.*\)"/\1/p' include/weft.h)
+LIBS := yaml-0.1 jansson libdeflate zlib libpng cairo sleef libmd libxxhash
+
+# ---- Flags ----
+# Every build rounds the same way: no contraction but where the source says fma, nothing of -ffast-math.
+NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
+WARNINGS := -Wall -Wextra -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
+OPTIMISE := $(if $(DEBUG),-O1 -g3 -DWEFT_DEBUG,$(if $(SAN),-O1 -g -DWEFT_DEBUG,-O3 -g))
+SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+CFLAGS_ALL = -std=gnu17 $(OPTIMISE) $(NUMERICS) $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE -DWEFT_BUILDING -fPIC -fvisibility=hidden \
+	-ffile-prefix-map=$(CURDIR)=. -MMD -MP -Iinclude -Isrc -I$(BUILD) $(LIB_CFLAGS) $(CFLAGS)
+LDFLAGS_ALL = $(SANITIZE) -Wl,-z,relro $(LDFLAGS)
+LDLIBS_ALL = $(LIB_LIBS) -lm -lpthread
+
+v3 := -march=x86-64-v3
+v4 := -march=x86-64-v4 -mprefer-vector-width=512
+ISAS := v3 v4
+
+NEEDS_LIBS := $(filter-out deps clean help install-deps check-deps bench-deps,$(or $(MAKECMDGOALS),all))
+ifneq ($(NEEDS_LIBS),)
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
+endif
+
+# ---- What is built ----
+# Rooms whose sources are compiled once for each instruction set; the file that is named like its room is not.
+ISA_SOURCES := src/kernel/kernel.c $(filter-out src/op/op.c,$(wildcard src/op/*.c)) $(filter-out src/optim/optim.c,$(wildcard src/optim/*.c))
+CLI_SOURCES := $(wildcard src/cli/*.c)
+LIB_SOURCES := $(filter-out $(ISA_SOURCES) $(CLI_SOURCES),$(wildcard src/*/*.c))
+
+LIB_OBJECTS := $(LIB_SOURCES:src/%.c=$(BUILD)/obj/%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=$(BUILD)/obj/%.$(isa).o))
+CLI_OBJECTS := $(CLI_SOURCES:src/%.c=$(BUILD)/obj/%.o)
+
+# Lists of what registers itself by being there: a folder, a prefix, and the names behind it.
+names = $(sort $(patsubst src/$(1)/$(2)%.c,%,$(filter-out src/$(1)/$(1).c,$(wildcard src/$(1)/$(2)*.c))))
+LISTS := $(BUILD)/gen/op.inc $(BUILD)/gen/optim.inc $(BUILD)/gen/format.inc $(BUILD)/gen/listener.inc $(BUILD)/gen/command.inc
+list_op := $(call names,op,)
+list_optim := $(call names,optim,)
+list_format := $(call names,data,format_)
+list_listener := $(call names,train,listen_)
+list_command := $(call names,cli,cmd_)
+
+all: $(BUILD)/weft $(BUILD)/libweft.a $(BUILD)/libweft.so
+
+$(BUILD)/weft: $(CLI_OBJECTS) $(BUILD)/libweft.a
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+$(BUILD)/libweft.a: $(LIB_OBJECTS)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+$(BUILD)/libweft.so: $(LIB_OBJECTS)
+	$(Q)$(CC) -shared -Wl,-soname,libweft.so.0 $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+define compile
+@mkdir -p $(@D)
+$(if $(V),,@echo "  $(CC) $<")
+$(Q)$(CC) $(CFLAGS_ALL) $(1) -c -o $@ $<
+endef
+
+$(BUILD)/obj/%.o: src/%.c $(LISTS) | libs
+	$(call compile,)
+
+define isa_rule
+$(BUILD)/obj/%.$(1).o: src/%.c $(LISTS) | libs
+	$$(call compile,$$($(1)) -DWEFT_ISA_NAME=$(1))
+endef
+$(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
+
+# A list is written only when it changed, so that adding a file rebuilds what includes the list and nothing else.
+$(BUILD)/gen/%.inc: FORCE
+	@mkdir -p $(@D)
+	@printf 'X(%s)\n' $(list_$*) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+-include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d)
+
+# ---- Dependencies ----
+libs:
+	@$(PKG_CONFIG) --exists --print-errors $(LIBS) || { echo "weft: libraries are missing; run: make deps"; exit 1; }
+
+deps:
+	@scripts/deps build
+check-deps:
+	@scripts/deps build check
+bench-deps:
+	@scripts/deps build bench
+
+# ---- What people run ----
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(BUILD)/weft compare recipes/tutorial.yaml -o runs/tutorial --force
+
+check: check-deps
+	$(Q)$(MAKE) --no-print-directory run-tests
+
+bench: bench-deps
+	$(Q)$(MAKE) --no-print-directory all
+	bench/run $(BUILD)
+
+mutants: check-deps
+	$(Q)tests/mutants/run
+
+# ---- Tests: unit tests are C programs, the rest are Python programs that run the command; all print TAP ----
+TEST_SOURCES := $(wildcard tests/test_*.c)
+TESTS := $(TEST_SOURCES:tests/%.c=$(BUILD)/tests/%)
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+
+run-tests: all $(TESTS) $(EXAMPLES)
+	$(Q)BUILD=$(BUILD) SAN=$(SAN) tests/run
+
+tests: $(TESTS)
+
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libweft.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  $(CC) $<")
+	$(Q)$(CC) $(filter-out -fvisibility=hidden -Wmissing-prototypes,$(CFLAGS_ALL)) -Itests $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libweft.a -lcmocka $(LDLIBS_ALL)
+
+-include $(TESTS:=.d)
+
+# Examples use the library as anybody would: the public header and nothing else.
+$(BUILD)/examples/%: examples/%.c $(BUILD)/libweft.a include/weft.h
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  $(CC) $<")
+	$(Q)$(CC) -std=c17 -O2 $(WARNINGS) $(SANITIZE) -Iinclude -o $@ $< $(BUILD)/libweft.a $(LDLIBS_ALL)
+
+# ---- Installing ----
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/weft/recipes
+	install $(BUILD)/weft $(DESTDIR)$(PREFIX)/bin/weft
+	install -m 644 include/weft.h $(DESTDIR)$(PREFIX)/include/weft.h
+	install -m 644 $(BUILD)/libweft.a $(DESTDIR)$(PREFIX)/lib/libweft.a
+	install $(BUILD)/libweft.so $(DESTDIR)$(PREFIX)/lib/libweft.so.0
+	ln -sf libweft.so.0 $(DESTDIR)$(PREFIX)/lib/libweft.so
+	install -m 644 recipes/*.yaml $(DESTDIR)$(PREFIX)/share/weft/recipes
+	printf 'prefix=%s\nName: weft\nDescription: trains neural networks, and shows which settings work and why\nVersion: %s\nRequires.private: %s\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lweft\nLibs.private: -lm -lpthread\n' '$(PREFIX)' '$(VERSION)' '$(LIBS)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/weft.pc
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make            build/weft, build/libweft.a, build/libweft.so'
+	@echo 'make demo       install what is missing, build, train and draw the tutorial'
+	@echo 'make check      install what the tests need, build, run every test'
+	@echo 'make bench      measure against PyTorch on this machine'
+	@echo 'make mutants    prove that the tests fail when the code is wrong'
+	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
+	@echo 'make deps       install the Debian packages that are missing'
+	@echo 'SAN=address,undefined or thread, DEBUG=1, V=1 go with all of them'
+
+.PHONY: all demo check bench mutants run-tests tests deps check-deps bench-deps libs install clean help FORCE
+.DELETE_ON_ERROR:

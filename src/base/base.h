@@ -1,0 +1,210 @@
+/* What every room stands on: errors, memory, text, settings, random numbers, files, threads. */
+#ifndef BASE_H
+#define BASE_H
+
+#include <stdio.h>
+#include <weft.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+static inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+/* ---- Errors (error.c) ---- */
+
+/* Where something of the user's stands. line 0: no line is known (a command's argument, a binary file). */
+typedef struct where {
+    const char *file;
+    size_t line, column;
+} where;
+
+/* Adds a mistake to `err` (which may be NULL): the message gets one line more, and the first one's place is kept.
+ * Returns `status`, so that `return fail(...)` reads well. Control characters and broken UTF-8 are escaped. */
+weft_status fail(weft_error *err, weft_status status, where at, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+weft_status fail_memory(weft_error *err);
+/* "FILE: what the system says", from errno. */
+weft_status fail_errno(weft_error *err, const char *file, const char *doing);
+
+/* Returns the status of `call` from this function unless it is WEFT_OK. */
+#define TRY(call)                         \
+    do {                                  \
+        weft_status try_status_ = (call); \
+        if (try_status_ != WEFT_OK)       \
+            return try_status_;           \
+    } while (0)
+
+/* ---- Memory (arena.c) ---- */
+
+/* Everything in an arena lives until arena_deinit. Zero-initialise it. Memory is zeroed and aligned to 64 bytes. */
+typedef struct arena {
+    struct arena_chunk *chunk;
+    size_t used_bytes; /* of all allocations, for the memory that a plan reports */
+} arena;
+
+void *arena_alloc(arena *a, size_t bytes); /* NULL: no memory */
+void *arena_array(arena *a, size_t n, size_t bytes_each); /* the product is checked */
+char *arena_text(arena *a, const char *text); /* a copy */
+char *arena_printf(arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void arena_deinit(arena *a);
+
+/* Whether a * b, a + b fit; the result is stored when they do. */
+#define checked_mul(a, b, result) (!__builtin_mul_overflow(a, b, result))
+#define checked_add(a, b, result) (!__builtin_add_overflow(a, b, result))
+
+/* ---- Text (text.c) ---- */
+
+/* A growing text. Zero-initialise; `failed` says that memory ran out, and then the text stays as it was. */
+typedef struct text {
+    char *data; /* NUL-terminated once something was added */
+    size_t length, capacity;
+    bool failed;
+} text;
+
+void text_add(text *t, const char *string);
+void text_add_bytes(text *t, const char *bytes, size_t n);
+void text_printf(text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Appends `string` with everything escaped that could confuse a terminal: control and bidi characters, bad UTF-8. */
+void text_add_escaped(text *t, const char *string);
+void text_free(text *t);
+/* Appends `string` as a part of a file's name: its ASCII letters in lower case and its digits, with one '-' for whatever
+ * stands between them; never empty. (slug.c) */
+void text_add_slug(text *t, const char *string);
+/* Such a name for each of n names, no two of them equal ("-2" is appended, and so on), nor one that a comparison's own files
+ * have. The same names in the same order give the same file names everywhere. NULL: no memory. */
+char **slugs_make(arena *a, const char *const *names, size_t n);
+/* Copies the next character of `string` to `out`, escaped as above; returns how many bytes of `string` it took, 0 at the end. */
+enum { ESCAPED_BYTES = 8 };
+size_t escape_next(const char *string, char out[ESCAPED_BYTES]);
+/* The next character's code and its length in bytes; 0 where the bytes are not UTF-8. */
+size_t utf8_next(const char *string, uint32_t *code);
+bool utf8_valid(const char *string);
+
+/* Whole text to a number, C locale, no octal, no trailing characters; false when it is not one or is out of range. */
+bool parse_u64(const char *string, uint64_t *value);
+bool parse_double(const char *string, double *value); /* finite only; 1e400 is refused, 1e-400 is 0 */
+/* The shortest decimal that reads back to the same double ("0.1"), or null for what is not finite, as JSON wants. */
+const char *print_double(double value, char buffer[32]);
+
+/* The word of a list that is nearest to `word`, or NULL if none is near enough to be a slip of the finger. `words` is an array of
+ * `n` strings that stand `stride` bytes apart, so that it can be a column of a table. */
+const char *nearest_word(const char *word, const void *words, size_t n, size_t stride);
+/* Refuses a `word` that is not in the list, with the nearest one, or all there are: `unknown layer "rleu"; did you mean "relu"?` */
+weft_status fail_unknown(weft_error *err, where at, const char *what, const char *word, const void *words, size_t n, size_t stride);
+
+/* ---- Settings (setting.c) and fields (field.c) ---- */
+
+/* What a user wrote, before it has a type: from an experiment file, a command line or a text such as
+ * "sgd lr=0.1 nesterov=true". Lives in an arena. */
+typedef struct setting {
+    enum { SETTING_SCALAR, SETTING_LIST, SETTING_MAP } kind;
+    const char *key;        /* of an entry of a map; NULL in a list and for a bare value */
+    const char *text;       /* of a scalar */
+    struct setting *first, *next; /* children; siblings */
+    where at;               /* of the value */
+    where key_at;
+} setting;
+
+/* Reads "name value key=value key=(a, b)" as a map {name: name, NULL: value, key: value, …}. Lists may also stand in [], and a
+ * value with blanks in "", where \" \\ \n \t mean what they mean in C. Columns count from at.column when a line is known. */
+setting *setting_from_spec(arena *a, const char *spec, where at, weft_error *err);
+/* Splits "linear 1000, relu" at its top-level commas into a list of such maps. */
+setting *setting_list_from_specs(arena *a, const char *specs, where at, weft_error *err);
+const setting *setting_find(const setting *map, const char *key);
+
+typedef enum field_type {
+    FIELD_SIZE, /* size_t */
+    FIELD_U64,  /* uint64_t */
+    FIELD_REAL, /* double */
+    FIELD_PAIR, /* double[2], written [a, b] or (a, b) */
+    FIELD_BOOL, /* bool */
+    FIELD_TEXT, /* const char *, in the arena */
+} field_type;
+
+enum { FIELD_REQUIRED = 1, FIELD_ABOVE_MIN = 2, FIELD_BELOW_MAX = 4, FIELD_BARE = 8 };
+
+/* One thing that can be set, of a struct: drives parsing, errors, help and the resolved file alike. A table of fields ends with a NULL
+ * name. */
+typedef struct field {
+    const char *name;
+    field_type type;
+    size_t offset; /* in the struct that the table describes */
+    unsigned flags; /* REQUIRED; range without its MIN or MAX; BARE: the values without a key go to these, in order */
+    double min, max; /* of numbers, of both of a pair; a max of at most min: no upper limit */
+    double value[2]; /* the default: a number, a pair, 0 or 1 */
+    const char *text; /* the default of a text; NULL: unset */
+    const char *help; /* one line */
+} field;
+
+/* Fills the struct at `out` from a map: defaults first, then what the map says. Entries named in `skip` (NULL-ended list, may be NULL)
+ * are somebody else's. Every mistake is added to `err`: unknown key with the nearest one, wrong type, out of range, missing.
+ * `what` names the whole in messages: "optimizer sgd". */
+weft_status fields_read(const field *table, const setting *map, const char *what, const char *const *skip, void *out,
+                        arena *a, weft_error *err);
+void fields_default(const field *table, void *out);
+/* Appends "key: value" pairs separated by `separator`, for every field that is set; `pattern` is printf's for key and value,
+ * e.g. "%s: %s" or "%s=%s". */
+void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t);
+size_t fields_count(const field *table);
+
+/* ---- Random numbers (rng.c): Philox4x32-10; a number is a function of (seed, purpose, index), never of a state ---- */
+
+typedef enum rng_purpose { RNG_INIT = 1, RNG_SHUFFLE, RNG_SHOW } rng_purpose;
+
+void rng_u32x4(uint64_t seed, rng_purpose purpose, uint32_t stream, uint64_t index, uint32_t out[4]);
+/* n numbers uniform in [low, high): number i is made from block i / 4 of (seed, purpose, stream). */
+void rng_uniform(uint64_t seed, rng_purpose purpose, uint32_t stream, float low, float high, size_t n, float *out);
+
+/* A keyed permutation of 0..n-1: where position i lies, in O(1) and without memory (Feistel network with cycle walking). */
+typedef struct permutation {
+    uint64_t n;
+    unsigned half_bits;
+    uint32_t key[8];
+} permutation;
+
+permutation permutation_make(uint64_t n, uint64_t seed, rng_purpose purpose, uint32_t stream);
+uint64_t permutation_at(const permutation *p, uint64_t i);
+
+/* ---- Files (file.c) ---- */
+
+typedef struct bytes {
+    unsigned char *data;
+    size_t size;
+} bytes;
+
+/* The whole of a regular file, in memory that bytes_free gives back; one byte past the end is 0. Refuses other kinds of files
+ * without waiting, and more than `limit` bytes. `err` says what is wrong. */
+weft_status file_read(const char *path, size_t limit, bytes *out, weft_error *err);
+void bytes_free(bytes *b);
+/* Replaces the file at once or not at all: temporary file beside it, fsync, rename, fsync of the folder. */
+weft_status file_write(const char *path, const void *data, size_t size, weft_error *err);
+/* Appends at once, for logs. */
+weft_status file_append(const char *path, const void *data, size_t size, weft_error *err);
+bool file_exists(const char *path);
+bool folder_exists(const char *path);
+weft_status folder_make(const char *path, weft_error *err); /* with its parents; an existing one is fine */
+char *path_join(arena *a, const char *folder, const char *name);
+void sha256_hex(const void *data, size_t size, char hex[65]);
+
+/* ---- Time and threads (pool.c) ---- */
+
+double now_seconds(void); /* monotonic */
+int usable_cores(void);   /* the process's affinity and its cgroup's quota honoured */
+
+#define MAX_THREADS 1024
+
+/* Threads that all walk the same code. The caller is thread 0, so that a pool of one has no other thread. */
+typedef struct pool pool;
+
+typedef void pool_work(void *arg, int thread, int n_threads);
+
+pool *pool_create(int n_threads, weft_error *err); /* 0: usable_cores() */
+void pool_free(pool *p);
+int pool_threads(const pool *p);
+/* Every thread runs work(arg, thread, n_threads) once; returns when all have. */
+void pool_run(pool *p, pool_work *work, void *arg);
+/* Inside `work`: waits until all threads are here. What they wrote before is seen by all after. */
+void pool_barrier(pool *p);
+
+#endif

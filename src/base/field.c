@@ -1,0 +1,352 @@
+#include "base/base.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum { MAX_FIELDS = 64, QUOTE_BYTES = 80 };
+
+/* What is being read, so that every function below has few arguments. */
+typedef struct reader {
+    const field *table;
+    const char *what;
+    const char *const *skip;
+    char *out;
+    arena *memory;
+    weft_error *err;
+    const setting *given[MAX_FIELDS]; /* by field */
+    bool wrong;
+} reader;
+
+#define MISTAKE(r, at, ...) ((r)->wrong = true, (void)fail((r)->err, WEFT_BAD_INPUT, at, __VA_ARGS__))
+
+size_t fields_count(const field *table)
+{
+    size_t n = 0;
+    while (table[n].name != NULL)
+        n++;
+    return n;
+}
+
+/* ---- Defaults ---- */
+
+static void set_default(const field *f, void *at)
+{
+    switch (f->type) {
+    case FIELD_SIZE:
+        *(size_t *)at = (size_t)f->value[0];
+        break;
+    case FIELD_U64:
+        *(uint64_t *)at = (uint64_t)f->value[0];
+        break;
+    case FIELD_REAL:
+        *(double *)at = f->value[0];
+        break;
+    case FIELD_PAIR:
+        memcpy(at, f->value, sizeof f->value);
+        break;
+    case FIELD_BOOL:
+        *(bool *)at = f->value[0] != 0;
+        break;
+    case FIELD_TEXT:
+        *(const char **)at = f->text;
+        break;
+    }
+}
+
+void fields_default(const field *table, void *out)
+{
+    for (const field *f = table; f->name != NULL; f++)
+        set_default(f, (char *)out + f->offset);
+}
+
+/* ---- Values ---- */
+
+/* A setting as a message names it: "abc" in quotes, a list, a map. */
+static const char *quote(const setting *s, char buffer[QUOTE_BYTES])
+{
+    if (s->kind != SETTING_SCALAR)
+        return s->kind == SETTING_LIST ? "a list" : "a map";
+    if (s->text[0] == '\0')
+        return "nothing";
+    bool fits = strlen(s->text) < QUOTE_BYTES / 2;
+    int shown = fits ? QUOTE_BYTES / 2 : QUOTE_BYTES / 2 - 4;
+    while (!fits && ((unsigned char)s->text[shown] & 0xC0) == 0x80 && shown > 0)
+        shown--;
+    snprintf(buffer, QUOTE_BYTES, "\"%.*s%s\"", shown, s->text, fits ? "" : "…");
+    return buffer;
+}
+
+static bool has_max(const field *f)
+{
+    return f->max > f->min;
+}
+
+static bool in_range(const field *f, double x)
+{
+    bool low = f->flags & FIELD_ABOVE_MIN ? x > f->min : x >= f->min;
+    bool high = !has_max(f) || (f->flags & FIELD_BELOW_MAX ? x < f->max : x <= f->max);
+    return low && high;
+}
+
+/* `part` names which number of a pair it is: "the first of ". */
+static bool check_range(reader *r, const field *f, const setting *s, double x, const char *part)
+{
+    if (in_range(f, x))
+        return true;
+    char min[32], max[32], range[128];
+    int used = 0;
+    if (isfinite(f->min))
+        used = snprintf(range, sizeof range, "%s %s", f->flags & FIELD_ABOVE_MIN ? "above" : "at least", print_double(f->min, min));
+    if (has_max(f) && isfinite(f->max))
+        snprintf(range + used, sizeof range - (size_t)used, "%s%s %s", used > 0 ? " and " : "",
+                 f->flags & FIELD_BELOW_MAX ? "below" : "at most", print_double(f->max, max));
+    MISTAKE(r, s->at, "%s%s is %s, but must be %s", part, f->name, s->text, range);
+    return false;
+}
+
+static void read_whole(reader *r, const field *f, const setting *s, void *at)
+{
+    uint64_t x;
+    char buffer[QUOTE_BYTES];
+    if (s->kind != SETTING_SCALAR || !parse_u64(s->text, &x) || (f->type == FIELD_SIZE && x > SIZE_MAX))
+        MISTAKE(r, s->at, "%s must be a whole number, not %s", f->name, quote(s, buffer));
+    else if (!check_range(r, f, s, (double)x, ""))
+        return;
+    else if (f->type == FIELD_SIZE)
+        *(size_t *)at = (size_t)x;
+    else
+        *(uint64_t *)at = x;
+}
+
+static void read_real(reader *r, const field *f, const setting *s, const char *part, double *at)
+{
+    double x;
+    char buffer[QUOTE_BYTES];
+    if (s->kind != SETTING_SCALAR || !parse_double(s->text, &x))
+        MISTAKE(r, s->at, "%s%s must be a number, not %s", part, f->name, quote(s, buffer));
+    else if (check_range(r, f, s, x, part))
+        *at = x;
+}
+
+static void read_pair(reader *r, const field *f, const setting *s, double at[2])
+{
+    char buffer[QUOTE_BYTES], first[32], second[32];
+    const setting *a = s->kind == SETTING_LIST ? s->first : NULL, *b = a ? a->next : NULL;
+    if (b == NULL || b->next != NULL) {
+        MISTAKE(r, s->at, "%s must be two numbers such as [%s, %s], not %s", f->name, print_double(f->value[0], first),
+                print_double(f->value[1], second), s->kind == SETTING_LIST ? "a list of another length" : quote(s, buffer));
+        return;
+    }
+    read_real(r, f, a, "the first of ", &at[0]);
+    read_real(r, f, b, "the second of ", &at[1]);
+}
+
+static void read_bool(reader *r, const field *f, const setting *s, bool *at)
+{
+    char buffer[QUOTE_BYTES];
+    bool scalar = s->kind == SETTING_SCALAR, yes = scalar && strcmp(s->text, "true") == 0;
+    if (yes || (scalar && strcmp(s->text, "false") == 0))
+        *at = yes;
+    else
+        MISTAKE(r, s->at, "%s must be true or false, not %s", f->name, quote(s, buffer));
+}
+
+static void read_text(reader *r, const field *f, const setting *s, const char **at)
+{
+    char buffer[QUOTE_BYTES];
+    if (s->kind != SETTING_SCALAR) {
+        MISTAKE(r, s->at, "%s must be a text, not %s", f->name, quote(s, buffer));
+        return;
+    }
+    *at = arena_text(r->memory, s->text);
+    if (*at == NULL) {
+        fail_memory(r->err);
+        r->wrong = true;
+    }
+}
+
+static void read_value(reader *r, const field *f, const setting *s)
+{
+    void *at = r->out + f->offset;
+    switch (f->type) {
+    case FIELD_SIZE:
+    case FIELD_U64:
+        read_whole(r, f, s, at);
+        break;
+    case FIELD_REAL:
+        read_real(r, f, s, "", at);
+        break;
+    case FIELD_PAIR:
+        read_pair(r, f, s, at);
+        break;
+    case FIELD_BOOL:
+        read_bool(r, f, s, at);
+        break;
+    case FIELD_TEXT:
+        read_text(r, f, s, at);
+        break;
+    }
+}
+
+/* ---- Keys ---- */
+
+static bool is_skipped(const reader *r, const char *key)
+{
+    for (const char *const *name = r->skip; name != NULL && *name != NULL; name++)
+        if (strcmp(*name, key) == 0)
+            return true;
+    return false;
+}
+
+static void unknown_key(reader *r, const setting *s)
+{
+    size_t n = fields_count(r->table), n_skipped = 0;
+    while (r->skip != NULL && r->skip[n_skipped] != NULL)
+        n_skipped++;
+    const char *near = nearest_word(s->key, &r->table[0].name, n, sizeof *r->table);
+    if (near == NULL)
+        near = nearest_word(s->key, r->skip, n_skipped, sizeof *r->skip);
+    if (near != NULL) {
+        MISTAKE(r, s->key_at, "unknown key \"%s\" of %s; did you mean \"%s\"?", s->key, r->what, near);
+        return;
+    }
+    text known = {0};
+    for (size_t i = 0; i < n + n_skipped; i++)
+        text_printf(&known, "%s%s", i > 0 ? ", " : "", i < n ? r->table[i].name : r->skip[i - n]);
+    MISTAKE(r, s->key_at, "unknown key \"%s\" of %s; it has %s", s->key, r->what, known.length ? known.data : "no keys");
+    text_free(&known);
+}
+
+static const field *find_key(const reader *r, const char *key)
+{
+    for (const field *f = r->table; f->name != NULL; f++)
+        if (strcmp(f->name, key) == 0)
+            return f;
+    return NULL;
+}
+
+/* The field of the bare value number `n`, from 0. */
+static const field *find_bare(const reader *r, size_t n)
+{
+    for (const field *f = r->table; f->name != NULL; f++)
+        if (f->flags & FIELD_BARE && n-- == 0)
+            return f;
+    return NULL;
+}
+
+static void read_entry(reader *r, const field *f, const setting *s)
+{
+    const setting **given = &r->given[f - r->table];
+    where at = s->key ? s->key_at : s->at;
+    if (*given != NULL && (*given)->at.line > 0)
+        MISTAKE(r, at, "%s of %s is given twice; first in line %zu", f->name, r->what, (*given)->at.line);
+    else if (*given != NULL)
+        MISTAKE(r, at, "%s of %s is given twice", f->name, r->what);
+    else
+        read_value(r, f, *given = s);
+}
+
+static void read_map(reader *r, const setting *map)
+{
+    size_t n_bare = 0;
+    char buffer[QUOTE_BYTES];
+    for (const setting *s = map->first; s != NULL; s = s->next) {
+        const field *f = s->key ? find_key(r, s->key) : find_bare(r, n_bare++);
+        if (f != NULL)
+            read_entry(r, f, s);
+        else if (s->key == NULL)
+            MISTAKE(r, s->at, "%s is one value too many for %s; write key=value", quote(s, buffer), r->what);
+        else if (!is_skipped(r, s->key))
+            unknown_key(r, s);
+    }
+}
+
+weft_status fields_read(const field *table, const setting *map, const char *what, const char *const *skip, void *out,
+                        arena *a, weft_error *err)
+{
+    reader r = {.table = table, .what = what, .skip = skip, .out = out, .memory = a, .err = err};
+    char buffer[QUOTE_BYTES];
+    assert(fields_count(table) <= MAX_FIELDS);
+    fields_default(table, out);
+    if (map != NULL && map->kind != SETTING_MAP)
+        return fail(err, WEFT_BAD_INPUT, map->at, "%s must be a map of keys and values, not %s", what, quote(map, buffer));
+    if (map != NULL)
+        read_map(&r, map);
+    where at = map ? map->at : (where){0};
+    for (const field *f = table; f->name != NULL; f++)
+        if (f->flags & FIELD_REQUIRED && r.given[f - table] == NULL)
+            MISTAKE(&r, at, "%s of %s is missing: %s", f->name, what, f->help ? f->help : "it has no default");
+    return r.wrong ? WEFT_BAD_INPUT : WEFT_OK;
+}
+
+/* ---- Printing ---- */
+
+static bool is_plain(const char *string)
+{
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./"
+    return strspn(string, LETTERS) > 0 && string[strspn(string, LETTERS "-+")] == '\0';
+#undef LETTERS
+}
+
+/* Texts of plain characters stand as they are. Others stand in quotes, as YAML and setting_from_spec both read them. */
+static void add_quoted(text *t, const char *string)
+{
+    if (is_plain(string)) {
+        text_add(t, string);
+        return;
+    }
+    text_add(t, "\"");
+    for (const char *c = string; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\')
+            text_add(t, "\\");
+        if (*c == '\n' || *c == '\t')
+            text_add(t, *c == '\n' ? "\\n" : "\\t");
+        else
+            text_add_bytes(t, c, 1);
+    }
+    text_add(t, "\"");
+}
+
+static void add_value(const field *f, const void *at, text *t)
+{
+    char first[32], second[32];
+    switch (f->type) {
+    case FIELD_SIZE:
+        text_printf(t, "%zu", *(const size_t *)at);
+        break;
+    case FIELD_U64:
+        text_printf(t, "%llu", (unsigned long long)*(const uint64_t *)at);
+        break;
+    case FIELD_REAL:
+        text_add(t, print_double(*(const double *)at, first));
+        break;
+    case FIELD_PAIR:
+        text_printf(t, "[%s, %s]", print_double(((const double *)at)[0], first), print_double(((const double *)at)[1], second));
+        break;
+    case FIELD_BOOL:
+        text_add(t, *(const bool *)at ? "true" : "false");
+        break;
+    case FIELD_TEXT:
+        add_quoted(t, *(const char *const *)at);
+        break;
+    }
+}
+
+void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t)
+{
+    bool first = true;
+    for (const field *f = table; f->name != NULL; f++) {
+        const void *at = (const char *)in + f->offset;
+        if (f->type == FIELD_TEXT && *(const char *const *)at == NULL)
+            continue;
+        text value = {0};
+        add_value(f, at, &value);
+        if (!first)
+            text_add(t, separator);
+        first = false;
+        text_printf(t, pattern, f->name, value.data ? value.data : "");
+        t->failed |= value.failed;
+        text_free(&value);
+    }
+}

@@ -1,0 +1,90 @@
+/* The command: its option table, its commands, what it shows while something runs. No logic of its own. */
+#ifndef CLI_H
+#define CLI_H
+
+#include "lab/lab.h"
+#include "report/report.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DIVERGED = 3 };
+
+/* Every option that some command has. */
+typedef struct args {
+    const char *output, *data, *variant, *split;
+    const char **sets;
+    size_t n_sets;
+    uint64_t seed, threads, jobs, per_class;
+    bool seed_given, json, plan, resume, force, quiet, best, help;
+    const char **words; /* what is no option */
+    size_t n_words;
+    arena memory;
+} args;
+
+typedef enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_NUMBER } option_kind;
+
+/* One option: drives parsing, errors and --help. */
+typedef struct option_spec {
+    char letter; /* 0: none */
+    const char *name, *value; /* value: what --help calls it; NULL: a flag */
+    const char *help;
+    option_kind kind;
+    size_t offset; /* in args */
+    uint64_t min, max;
+} option_spec;
+
+/* A command, or a command's own command. One file each: cli/cmd_NAME.c defines cmd_NAME. */
+typedef struct command {
+    const char *name, *words; /* words: what follows, for --help: "FILE.yaml" */
+    const char *help;         /* one line */
+    const char *examples;     /* lines, what --help leads with */
+    size_t min_words, max_words;
+    const option_spec *options;             /* ends with a NULL name */
+    const struct command *const *commands; /* its own commands; ends with NULL; NULL: none */
+    int (*run)(args *a);
+} command;
+
+/* Options that many commands share. */
+#define OPTION_HELP {'h', "help", NULL, "show this help", OPTION_FLAG, offsetof(args, help), 0, 0}
+#define OPTION_JSON {0, "json", NULL, "print JSON, for programs", OPTION_FLAG, offsetof(args, json), 0, 0}
+#define OPTION_SET \
+    {0, "set", "KEY=VALUE", "change a setting of the file: train.epochs=3; may be repeated", OPTION_LIST, offsetof(args, sets), 0, 0}
+#define OPTION_VARIANT {0, "variant", "NAME", "which variant of the file", OPTION_TEXT, offsetof(args, variant), 0, 0}
+#define OPTION_SEED {0, "seed", "N", "the seed, instead of the file's", OPTION_NUMBER, offsetof(args, seed), 0, UINT64_MAX}
+#define OPTION_FORCE {'f', "force", NULL, "replace what is there", OPTION_FLAG, offsetof(args, force), 0, 0}
+#define OPTION_QUIET {'q', "quiet", NULL, "show nothing while it runs", OPTION_FLAG, offsetof(args, quiet), 0, 0}
+#define OPTION_THREADS \
+    {0, "threads", "N", "how many threads; default: as many as there are cores to use", OPTION_NUMBER, offsetof(args, threads), 1, MAX_THREADS}
+
+/* Runs the command that the words name; returns the exit code. */
+int run_command(int argc, char **argv);
+
+/* Prints every mistake, a line each, as "weft: FILE:LINE:COLUMN: …", and returns the exit code that goes with it. */
+int complain(const weft_error *err);
+int exit_code(weft_status status);
+/* The same for a mistake of the command line. */
+int complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The experiment file that a command's first word names, with --set and --seed; NULL: it was complained about, *code says how to end. */
+experiment *open_experiment(args *a, int *code);
+/* The one variant that --variant names, or the only one. */
+bool choose_variant(const experiment *e, const args *a, size_t *index, int *code);
+/* -o, or runs/NAME after the experiment file. */
+const char *output_folder(args *a);
+
+/* ---- Stopping (stop.c) ---- */
+
+/* Not 0 once a signal asked to stop: its number. A second signal ends the program at once. */
+extern volatile sig_atomic_t stop_signal;
+void stop_on_signals(void);
+
+/* ---- What is shown while something runs (progress.c) ---- */
+
+typedef struct progress progress;
+
+/* For trials that are `work[n_trials]` epochs long, on stderr: a bar where that is a terminal, redrawn ten times a second; elsewhere a line an
+ * epoch. quiet: nothing. NULL: no memory. */
+progress *progress_create(const double *work, size_t n_trials, bool quiet);
+/* `trial`: its index; `name`: what stands before its lines, "" for a single run. */
+void progress_hear(progress *p, size_t trial, const char *name, const run *r, event_kind event);
+void progress_free(progress *p); /* clears the bar */
+
+#endif

@@ -1,0 +1,121 @@
+/* weft compare: every variant with every seed. */
+#include <stdlib.h>
+
+#include "cli/cli.h"
+
+static const option_spec options[] = {
+    {'o', "output", "DIR", "where everything goes; default: runs/NAME after the file", OPTION_TEXT, offsetof(args, output), 0, 0},
+    OPTION_SET,
+    OPTION_SEED,
+    {'j', "jobs", "N", "runs at a time, a thread each; default: as many as there are cores to use", OPTION_NUMBER, offsetof(args, jobs), 1,
+     MAX_THREADS},
+    OPTION_FORCE,
+    OPTION_QUIET,
+    OPTION_HELP,
+    {0},
+};
+
+typedef struct watcher {
+    progress *progress;
+    const experiment *experiment;
+    const char **names; /* [trials], made when first needed */
+    arena *memory;
+} watcher;
+
+/* What stands before a trial's lines: its variant, and its seed where there are several. */
+static const char *trial_name(watcher *w, const comparison *c, const trial *t)
+{
+    const char **name = &w->names[t - c->trials];
+    if (*name)
+        return *name;
+    const char *variant = w->experiment->variants[t->variant].name;
+    *name = w->experiment->n_seeds > 1 ? arena_printf(w->memory, "%s, seed %llu", variant, (unsigned long long)t->settings.train.seed) : variant;
+    return *name ? *name : "";
+}
+
+static void show(void *self, const comparison *c, const trial *t, const run *r, event_kind event)
+{
+    watcher *w = self;
+    progress_hear(w->progress, (size_t)(t - c->trials), trial_name(w, c, t), r, event);
+}
+
+/* Figures and table from the folders of all trials that left metrics behind. */
+static int report(const comparison *c, const char *folder, arena *a)
+{
+    weft_error err = {0};
+    run_record *records = arena_array(a, c->n_trials, sizeof *records);
+    size_t n = 0;
+    for (size_t i = 0; records && i < c->n_trials; i++) {
+        if (c->trials[i].state != TRIAL_DONE)
+            continue;
+        if (run_record_read(c->trials[i].folder, &records[n], a, &err) != WEFT_OK || report_curves(&records[n], &err) != WEFT_OK)
+            return complain(&err);
+        n++;
+    }
+    if (!records || !n)
+        return EXIT_DONE;
+    if (report_compare(folder, records, n, &err) != WEFT_OK)
+        return complain(&err);
+    text t = {0};
+    report_summary(records, n, false, &t);
+    printf("%s", t.data ? t.data : "");
+    text_free(&t);
+    return EXIT_DONE;
+}
+
+static int compare(args *a, experiment *e)
+{
+    weft_error err = {0};
+    comparison *c = NULL;
+    const size_t n = e->n_variants * e->n_seeds;
+    const char *folder = output_folder(a);
+    double *work = arena_array(&a->memory, n, sizeof *work);
+    watcher w = {.experiment = e, .names = arena_array(&a->memory, n, sizeof *w.names), .memory = &a->memory};
+    for (size_t i = 0; work && i < n; i++)
+        work[i] = (double)e->variants[i / e->n_seeds].settings.train.epochs;
+    w.progress = work ? progress_create(work, n, a->quiet) : NULL;
+    if (!folder || !w.names || !w.progress) {
+        progress_free(w.progress);
+        fail_memory(&err);
+        return complain(&err);
+    }
+    if (!a->quiet)
+        fprintf(stderr, "%s: %zu variant%s x %zu seed%s\n", e->path, e->n_variants, e->n_variants == 1 ? "" : "s", e->n_seeds,
+                e->n_seeds == 1 ? "" : "s");
+    stop_on_signals();
+    const weft_status status = compare_run(e, &(compare_options){.folder = folder, .jobs = (int)a->jobs, .force = a->force, .stop = &stop_signal,
+                                                                 .hear = show, .self = &w},
+                                           &c, &err);
+    progress_free(w.progress);
+    int code = err.count ? complain(&err) : exit_code(status);
+    if (c) {
+        const int reported = report(c, folder, &a->memory);
+        code = code == EXIT_DONE ? reported : code;
+        printf("wrote %s: summary.md, compare.svg, compare.png, and for each variant its curves and its run folder\n", folder);
+        printf("next: look at %s/compare.png, read %s/summary.md, or weft eval %s\n", folder, folder, c->trials[0].folder);
+    }
+    comparison_free(c);
+    return code;
+}
+
+static int run_it(args *a)
+{
+    int code = EXIT_FAILED;
+    experiment *e = open_experiment(a, &code);
+    if (e)
+        code = compare(a, e);
+    experiment_close(e);
+    return code;
+}
+
+const command cmd_compare = {
+    .name = "compare",
+    .words = "FILE.yaml",
+    .help = "train every variant with every seed; draw and tell what made a difference",
+    .examples = "  weft compare recipes/tutorial.yaml\n"
+                "  weft compare recipes/tutorial.yaml --set seeds=[1,2,3] -o runs/three-seeds\n",
+    .min_words = 1,
+    .max_words = 1,
+    .options = options,
+    .run = run_it,
+};

@@ -1,0 +1,113 @@
+/* weft train: one run. */
+#include "cli/cli.h"
+
+static const option_spec options[] = {
+    {'o', "output", "DIR", "the run folder; default: runs/NAME after the file", OPTION_TEXT, offsetof(args, output), 0, 0},
+    OPTION_VARIANT,
+    OPTION_SET,
+    OPTION_SEED,
+    OPTION_THREADS,
+    {0, "resume", NULL, "go on where the folder's run was stopped", OPTION_FLAG, offsetof(args, resume), 0, 0},
+    OPTION_FORCE,
+    OPTION_QUIET,
+    OPTION_JSON,
+    OPTION_HELP,
+    {0},
+};
+
+static weft_status show(void *self, const run *r, event_kind event, weft_error *err)
+{
+    (void)err;
+    progress_hear(self, 0, "", r, event);
+    return WEFT_OK;
+}
+
+static void print_result(const run *r, const char *folder, weft_status status, bool json)
+{
+    static const char *const names[] = {[RUN_DONE] = "done", [RUN_DIVERGED] = "diverged", [RUN_STOPPED] = "stopped"};
+    const weft_metrics *m = &r->metrics, *best = &r->best;
+    if (json) {
+        text t = {0};
+        text_add(&t, "{\"folder\": \"");
+        for (const char *c = folder; *c; c++)
+            text_printf(&t, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+        text_printf(&t, "\", \"status\": \"%s\", \"steps\": %llu, \"best_epoch\": %zu, \"last\": ", names[r->status], (unsigned long long)r->step,
+                    best->epoch);
+        metrics_line(m, &t);
+        t.data[--t.length] = 0; /* the newline */
+        printf("%s}\n", t.data);
+        text_free(&t);
+        return;
+    }
+    if (m->epoch)
+        printf("validation accuracy: best by loss %.2f %% at epoch %zu, last %.2f %%; training accuracy %.2f %%\n", 100 * best->val_acc,
+               best->epoch, 100 * m->val_acc, 100 * m->train_acc);
+    printf("wrote %s: config.yaml, metrics.jsonl, model.safetensors%s, curves.svg, curves.png\n", folder,
+           best->epoch ? ", best.safetensors" : "");
+    if (status == WEFT_STOPPED)
+        printf("stopped at step %llu; go on with: the same command and --resume\n", (unsigned long long)r->step);
+    else
+        printf("next: weft eval %s\n", folder);
+}
+
+/* The curves of what the folder holds; also after a stop or a divergence. */
+static weft_status draw(const char *folder, arena *a, weft_error *err)
+{
+    run_record record;
+    TRY(run_record_read(folder, &record, a, err));
+    return report_curves(&record, err);
+}
+
+static int train(args *a, experiment *e, size_t variant)
+{
+    weft_error err = {0};
+    run_settings settings;
+    run result = {0};
+    const char *folder = output_folder(a);
+    const double work = (double)e->variants[variant].settings.train.epochs;
+    if (!folder || experiment_settings(e, variant, 0, &settings, &err) != WEFT_OK)
+        return complain(&err);
+    weft_dataset *data = weft_dataset_open(settings.data.set, &err);
+    if (!data)
+        return complain(&err);
+    progress *p = progress_create(&work, 1, a->quiet);
+    const listener own = {.name = "progress", .hear = show, .self = p};
+    stop_on_signals();
+    const run_options o = {.folder = folder, .threads = (int)a->threads, .resume = a->resume, .force = a->force, .stop = &stop_signal,
+                           .listeners = &own, .n_listeners = p != NULL};
+    const weft_status status = run_train(&settings, data, &o, &result, &err);
+    progress_free(p);
+    weft_dataset_close(data);
+    const bool ran = status == WEFT_OK || status == WEFT_DIVERGED || status == WEFT_STOPPED;
+    int code = err.count ? complain(&err) : exit_code(status);
+    weft_error figure = {0};
+    if (ran && draw(folder, &a->memory, &figure) != WEFT_OK)
+        code = complain(&figure);
+    if (ran)
+        print_result(&result, folder, status, a->json);
+    return code;
+}
+
+static int run_it(args *a)
+{
+    int code = EXIT_FAILED;
+    size_t variant;
+    experiment *e = open_experiment(a, &code);
+    if (e && choose_variant(e, a, &variant, &code))
+        code = train(a, e, variant);
+    experiment_close(e);
+    return code;
+}
+
+const command cmd_train = {
+    .name = "train",
+    .words = "FILE.yaml",
+    .help = "train one network and keep everything about the run",
+    .examples = "  weft train recipes/tutorial.yaml --variant adam -o runs/adam\n"
+                "  weft train my.yaml --set optimizer.lr=0.1 --set train.epochs=3 -o runs/quick\n"
+                "  weft train my.yaml -o runs/my --resume\n",
+    .min_words = 1,
+    .max_words = 1,
+    .options = options,
+    .run = run_it,
+};

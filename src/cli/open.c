@@ -1,0 +1,51 @@
+/* What commands that take an experiment file share. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+experiment *open_experiment(args *a, int *code)
+{
+    weft_error err = {0};
+    if (a->seed_given) { /* the array has room for it */
+        a->sets[a->n_sets++] = arena_printf(&a->memory, "train.seed=%llu", (unsigned long long)a->seed);
+        a->sets[a->n_sets++] = arena_printf(&a->memory, "seeds=[%llu]", (unsigned long long)a->seed);
+    }
+    experiment *e = experiment_open(a->words[0], a->sets, a->n_sets, &err);
+    if (!e)
+        *code = complain(&err);
+    return e;
+}
+
+bool choose_variant(const experiment *e, const args *a, size_t *index, int *code)
+{
+    const char *names[64];
+    size_t n = 0;
+    *index = 0;
+    if (!a->variant && e->n_variants == 1)
+        return true;
+    for (size_t i = 0; i < e->n_variants; i++) {
+        if (a->variant && strcmp(e->variants[i].name, a->variant) == 0) {
+            *index = i;
+            return true;
+        }
+        if (n < COUNT(names))
+            names[n++] = e->variants[i].name;
+    }
+    weft_error err = {0};
+    if (a->variant) {
+        fail_unknown(&err, (where){e->path, 0, 0}, "variant", a->variant, names, n, sizeof *names);
+        *code = complain(&err);
+    } else
+        *code = complain_usage("%s: it has %zu variants; choose one with --variant \"%s\", or run them all with weft compare", e->path, e->n_variants,
+                               e->variants[0].name);
+    return false;
+}
+
+const char *output_folder(args *a)
+{
+    if (a->output)
+        return a->output;
+    const char *slash = strrchr(a->words[0], '/'), *name = slash ? slash + 1 : a->words[0];
+    const char *dot = strrchr(name, '.');
+    return arena_printf(&a->memory, "runs/%.*s", (int)(dot && dot > name ? dot - name : (long)strlen(name)), name);
+}

@@ -1,0 +1,114 @@
+/* Data sets as they lie on disk, and the batches that are made of them. */
+#ifndef DATA_H
+#define DATA_H
+
+#include "tensor/tensor.h"
+
+/* A file that a data set was read from. */
+typedef struct data_file {
+    const char *path;
+    char sha256[65];       /* of the file as it lies on disk; empty until data_checksums */
+    const char *published; /* the SHA-256 that the catalogue knows; NULL: none */
+} data_file;
+
+typedef struct data_split {
+    size_t n;
+    const void *samples;   /* [n, features] of the data set's `type` */
+    const int32_t *labels; /* [n], 0..n_classes-1 */
+    data_file samples_file, labels_file;
+} data_split;
+
+struct weft_dataset {
+    const char *name;  /* as asked for */
+    const char *title; /* of the catalogue, or NULL */
+    shape sample;      /* [1, 28, 28] */
+    dtype disk_type;   /* as the files have it */
+    dtype type;        /* in memory: DTYPE_U8 stays so, everything else is DTYPE_F32 */
+    size_t features, n_classes;
+    const char *const *class_names; /* [n_classes] */
+    data_split split[WEFT_N_SPLITS];
+    arena memory;
+    bytes blocks[WEFT_N_SPLITS]; /* what the samples lie in: unpacked files, or numbers converted from them */
+};
+
+/* A file format of samples or labels. One file each, found by the build: data/format_NAME.c defines format_NAME. */
+typedef struct data_format {
+    const char *name;
+    const char *help;
+    /* Whether a folder holds a data set of this format; looks at names only. */
+    bool (*recognise)(const char *folder);
+    /* Fills the sample's shape, types, features, and the splits with their files' paths. Classes are counted and named,
+     * and the labels' range is checked, afterwards and for all formats. */
+    weft_status (*open)(const char *folder, weft_dataset *data, weft_error *err);
+} data_format;
+
+/* An array of numbers from an IDX file. */
+typedef struct idx {
+    dtype type;
+    shape shape;
+    bytes block;        /* the unpacked file; the numbers are converted to this machine's byte order in place */
+    const void *data;   /* inside block */
+    size_t data_offset; /* of data in block */
+} idx;
+
+/* Reads an IDX file, plain or gzipped: its content tells, not its name. The block is the caller's: bytes_free. */
+weft_status idx_read(const char *path, size_t limit_bytes, idx *out, weft_error *err);
+/* The parser itself: `data` is the unpacked file. Works on memory only. Converts in place. */
+weft_status idx_parse(const char *name, unsigned char *data, size_t size, idx *out, weft_error *err);
+
+bool gzip_recognise(const bytes *file);
+/* Unpacked content on its way. A check may refuse it by its beginning, and is asked again as more arrives: so content
+ * is known to be worth its memory before it gets any. */
+typedef struct unpacked {
+    const char *name;
+    const unsigned char *head; /* the first bytes: GZIP_HEAD_BYTES, or all there are */
+    size_t size;               /* of everything so far */
+    bool more;                 /* there may be more */
+    size_t limit_bytes;
+} unpacked;
+
+enum { GZIP_HEAD_BYTES = 1024 };
+
+typedef weft_status gzip_check(const unpacked *content, weft_error *err);
+/* Unpacks one gzip layer, all its members; `limit_bytes` bounds the result. `check` may be NULL. */
+weft_status gzip_unpack(const char *name, const bytes *packed, size_t limit_bytes, gzip_check *check, bytes *out,
+                        weft_error *err);
+
+/* What a single file of a data set may hold: 8 GiB, or half of this machine's memory where that is less. */
+size_t data_limit_bytes(void);
+weft_status data_fail_limit(weft_error *err, const char *file, size_t limit_bytes);
+
+/* A data set that is known by name. */
+typedef struct catalogue_entry {
+    const char *name, *title;
+    const char *how_to_get; /* the command, or what to fetch */
+    size_t n_classes;
+    const char *const *class_names;
+    const char *sha256[WEFT_N_SPLITS][2]; /* of the gzipped files: samples, labels */
+} catalogue_entry;
+
+const catalogue_entry *catalogue(size_t *n);
+const catalogue_entry *catalogue_find(const char *name); /* or NULL */
+/* The first folder that holds the data set, in the arena. Otherwise the error names all places, and how to get it. */
+weft_status catalogue_locate(const catalogue_entry *entry, arena *a, const char **folder, weft_error *err);
+
+/* The least and the largest number of a split's samples. */
+void data_range(const weft_dataset *data, weft_split split, double *min, double *max);
+/* counts: [n_classes]. */
+void data_class_counts(const weft_dataset *data, weft_split split, size_t *counts);
+/* A hash (XXH3, 128 bits) of the samples and labels of both splits, whatever files they came from: says whether two
+ * runs had the same data, in some 10 ms for 70,000 images. Not meant against forgery, as SHA-256 is. */
+void data_fingerprint(const weft_dataset *data, char hex[33]);
+/* Fills the files' SHA-256. Reads the files again, since most runs do without: 0.1 s for 30 MB. */
+weft_status data_checksums(weft_dataset *data, weft_error *err);
+/* For each class `per_class` random samples of it: index [n_classes, per_class], SIZE_MAX where a class has too few.
+ * A function of the seed. */
+weft_status data_pick(const weft_dataset *data, weft_split split, size_t per_class, uint64_t seed, size_t *index,
+                      weft_error *err);
+
+/* Which samples make batch k of epoch e (from 0): a pure function of (seed, epoch, k). Writes their indices and returns
+ * how many there are: `batch`, fewer for the last one, 0 after it. */
+size_t loader_indices(size_t n_samples, size_t batch, bool shuffle, uint64_t seed, size_t epoch, size_t k,
+                      uint32_t *index);
+
+#endif

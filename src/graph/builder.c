@@ -1,0 +1,97 @@
+/* How ops emit steps. */
+#include "graph/graph.h"
+
+/* Room for one more pointer or step in an array of the builder's; the old array stays in the arena. */
+static void *grow(builder *b, void *old, size_t n, size_t *max, size_t bytes_each)
+{
+    if (n < *max)
+        return old;
+    const size_t larger = MAX(16, 2 * *max);
+    void *array = arena_array(b->memory, larger, bytes_each);
+    if (!array)
+        return NULL;
+    if (n)
+        __builtin_memcpy(array, old, n * bytes_each);
+    *max = larger;
+    return array;
+}
+
+static value *new_value(builder *b, value_role role, const char *name, const node *n)
+{
+    value **values = grow(b, b->values, b->n_values, &b->max_values, sizeof *values);
+    value *v = arena_alloc(b->memory, sizeof *v);
+    char *own_name = n ? arena_printf(b->memory, "%s%zu", name, n->layer) : arena_text(b->memory, name);
+    if (values)
+        b->values = values;
+    if (!values || !v || !own_name) {
+        b->failed = true;
+        b->lost_value = (value){.name = ""};
+        return &b->lost_value;
+    }
+    *v = (value){.name = own_name, .role = role};
+    return values[b->n_values++] = v;
+}
+
+static value *new_matrix(builder *b, value_role role, const char *name, const node *n, size_t rows, size_t cols)
+{
+    value *v = new_value(b, role, name, n);
+    const size_t ld = round_up(cols, 16); /* whole vectors on every instruction set */
+    v->at = (operand){NULL, rows, cols, ld};
+    v->numbers = rows * ld;
+    return v;
+}
+
+value *builder_value(builder *b, value_role role, const char *name, const node *n, size_t cols)
+{
+    return new_matrix(b, role, name, n, b->batch, cols);
+}
+
+static value *new_block(builder *b, value_role role, const char *name, const node *n)
+{
+    value *v = new_value(b, role, name, n);
+    v->at = n->block;
+    v->numbers = n->block_numbers;
+    return v;
+}
+
+value *builder_weights(builder *b, const node *n)
+{
+    if (!b->weights[n->layer])
+        b->weights[n->layer] = new_block(b, VALUE_WEIGHTS, "w", n);
+    return b->weights[n->layer];
+}
+
+value *builder_gradient(builder *b, const node *n)
+{
+    if (!b->gradients[n->layer])
+        b->gradients[n->layer] = new_block(b, VALUE_GRADIENT, "dw", n);
+    return b->gradients[n->layer];
+}
+
+step *builder_step(builder *b, const char *name, const kernel *k, const node *n)
+{
+    step **steps = grow(b, b->steps, b->n_steps, &b->max_steps, sizeof *steps);
+    step *s = arena_alloc(b->memory, sizeof *s);
+    char *own_name = arena_text(b->memory, name);
+    if (steps)
+        b->steps = steps;
+    if (!steps || !s || !own_name) {
+        b->failed = true;
+        return &b->lost_step;
+    }
+    *s = (step){.name = own_name, .kernel = k, .node = n, .fields = n ? n->fields : NULL};
+    return steps[b->n_steps++] = s;
+}
+
+value *builder_transposed(builder *b, value *x)
+{
+    if (x->transposed)
+        return x->transposed;
+    char name[64];
+    snprintf(name, sizeof name, "%s^T", x->name);
+    value *t = new_matrix(b, x->role, name, NULL, x->at.cols, x->at.rows);
+    step *s = builder_step(b, "transpose", &b->k->transpose, NULL);
+    s->in[0] = x;
+    s->out[0] = t;
+    return x->transposed = t;
+}

@@ -1,0 +1,156 @@
+/* The model as nodes, what an op is, and the builder through which an op emits its steps. Describes; never computes. */
+#ifndef GRAPH_H
+#define GRAPH_H
+
+#include "kernel/kernel.h"
+#include "tensor/tensor.h"
+
+typedef struct op op;
+typedef struct builder builder;
+
+/* ---- Nodes ---- */
+
+/* A parameter as a state dict has it. */
+typedef struct param {
+    const char *name; /* "weight" */
+    shape shape;
+    float init_low, init_high; /* drawn uniformly in between */
+} param;
+
+#define MAX_PARAMS 2
+
+/* A layer of a model: an op, its settings, its shapes, its parameters. */
+typedef struct node {
+    const op *op;
+    const void *fields;
+    where at;         /* where the user wrote it */
+    const char *spec; /* what he wrote: "linear 1000" */
+    size_t layer;     /* its place in the model, from 0, as torch.nn.Sequential counts */
+    size_t in, out;   /* numbers in a sample, before and behind */
+    size_t n_params;
+    param params[MAX_PARAMS];
+    operand block;        /* how all its parameters are packed for its kernels, without the data */
+    size_t block_numbers; /* 0: it has none */
+} node;
+
+typedef struct graph {
+    size_t n_nodes;
+    node *nodes; /* a chain: each takes what the one before it gives */
+    size_t in, out;
+    size_t n_parameters;
+} graph;
+
+/* Lets sizes flow through the layers for inputs of `features` numbers. */
+weft_status graph_infer(graph *g, size_t features, const kernels *k, weft_error *err);
+
+/* ---- Steps ---- */
+
+typedef enum value_role { VALUE_BATCH, VALUE_FORWARD, VALUE_GRADIENT, VALUE_WEIGHTS } value_role;
+
+/* A matrix that steps write and read. */
+typedef struct value {
+    const char *name;
+    value_role role;
+    operand at; /* data: NULL until the plan is laid out, but for weights */
+    size_t numbers;
+    size_t first, last; /* the steps that write it first and read it last */
+    size_t offset_bytes; /* in the plan's arena */
+    bool keep;           /* still wanted when the last step is done */
+    struct value *transposed;
+} value;
+
+/* One kernel at work on some values. */
+typedef struct step {
+    const char *name; /* "linear", "linear dx", … */
+    const kernel *kernel;
+    const node *node; /* NULL: of no layer */
+    value *in[MAX_IN], *out[MAX_OUT];
+    const void *fields;
+    map_fn *map;
+    map_grad_fn *map_grad;
+    const void *map_fields;
+    value *map_y;
+    const char *fused; /* what was fused into it, for people: "relu" */
+    bool updates;      /* moves the node's parameters */
+    bool sync;         /* waits for all threads before it begins */
+    bool may_halt;     /* and then ends the run if a step before it said so */
+    size_t n_tiles;
+    call call;
+} step;
+
+/* ---- Ops ---- */
+
+typedef enum op_kind {
+    OP_LAYER, /* emits its own steps */
+    OP_MAP,   /* element by element: value, slope, map and map_grad say all */
+    OP_LOSS,  /* from logits and labels to a loss a sample and its gradient */
+} op_kind;
+
+/* A case that every test of an op runs: its spec and the size of its input. */
+typedef struct op_case {
+    const char *spec;
+    size_t in;
+} op_case;
+
+/* Everything there is to know about an op. One file each: op/NAME.c defines op_NAME. `fields` below is what the op's table describes. */
+struct op {
+    const char *name;
+    op_kind kind;
+    const char *help, *formula; /* one line each */
+    const field *fields;
+    size_t fields_bytes;
+    const op_case *cases; /* ends with a NULL spec */
+
+    /* OP_LAYER. infer: from n->in to out, params and block_numbers. */
+    weft_status (*infer)(node *n, const kernels *k, weft_error *err);
+    void (*pack)(const node *n, const kernels *k, const float *const params[], real *block);
+    void (*unpack)(const node *n, const kernels *k, const real *block, float *const params[]);
+    /* x to the value it becomes; builder_weights gives the parameters. */
+    value *(*forward)(builder *b, const node *n, value *x);
+    /* From dy, the gradient of y, to the gradient of x, made only if it is `wanted` (else NULL); and of the parameters. */
+    value *(*backward)(builder *b, const node *n, value *x, value *dy, bool wanted);
+    /* The same in double, as plainly as it can be written. x: [B, in], y: [B, out]; params as in a state dict. Gradients are added to. */
+    void (*reference)(const node *n, size_t B, const double *x, const double *const params[], double *y);
+    void (*reference_grad)(const node *n, size_t B, const double *x, const double *const params[], const double *dy,
+                           double *dx, double *const dparams[]);
+
+    /* OP_MAP */
+    map_fn *map;
+    map_grad_fn *map_grad;
+    bool gradient_needs_input; /* map_grad wants x, not y */
+    double (*value)(double x, const void *fields);
+    double (*slope)(double x, const void *fields);
+
+    /* OP_LOSS. in[0] logits [B, C], the batch's labels; out[0] loss [B, 1]; out[1] its mean's gradient [B, C], or nothing. */
+    kernel loss;
+    /* One sample: its loss, and the gradient of that. */
+    double (*reference_loss)(const double *logits, size_t C, int32_t label, const void *fields, double *dlogits);
+};
+
+/* ---- The builder ---- */
+
+struct builder {
+    const kernels *k;
+    arena *memory;
+    size_t batch;
+    step **steps; /* each stays where it is */
+    size_t n_steps, max_steps;
+    value **values;
+    size_t n_values, max_values;
+    value **weights, **gradients; /* [n_nodes] */
+    bool failed;                  /* memory ran out: the plan is refused */
+    value lost_value;             /* what ops get then, and do not notice */
+    step lost_step;
+};
+
+/* A new matrix [batch, cols]. Its name gets the layer's number behind it: "y" of layer 2 is y2. Never NULL. */
+value *builder_value(builder *b, value_role role, const char *name, const node *n, size_t cols);
+/* A new step at the end; its inputs and outputs are filled by the caller. Never NULL. */
+step *builder_step(builder *b, const char *name, const kernel *k, const node *n);
+/* The parameters of a node, packed, and the gradient of them. */
+value *builder_weights(builder *b, const node *n);
+value *builder_gradient(builder *b, const node *n);
+/* x with rows and columns exchanged: made by a step of its own, once. */
+value *builder_transposed(builder *b, value *x);
+
+#endif

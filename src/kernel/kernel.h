@@ -1,0 +1,117 @@
+/* The arithmetic. One source, compiled once for each instruction set; the best that runs here is chosen at start.
+ *
+ * Same bits everywhere: an element of a result is one chain of fused multiply-adds in ascending order of the summed index; vector lanes
+ * run across elements, never along a sum; work is cut into tiles by shapes, never by the number of threads. */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include "base/base.h"
+
+/* The numbers that networks are made of. */
+typedef float real;
+
+/* ---- What a kernel works on ---- */
+
+/* A matrix [rows, cols], a row every `ld` numbers; columns beyond cols are padding that may be read and written.
+ *
+ * Weights are packed: panels of `ld` outputs, each [in (+ 1 for the bias)][ld], one after the other, so that products read them from
+ * the first number to the last. Of such an operand rows is in (+ 1), cols is out. */
+typedef struct operand {
+    real *data;
+    size_t rows, cols, ld;
+} operand;
+
+/* y <- f(y), element by element, in place. */
+typedef void map_fn(real *y, size_t n, const void *fields);
+/* dx <- dx * f'(x), where y is f(x), or x itself for ops whose gradient needs the input. */
+typedef void map_grad_fn(real *dx, const real *y, size_t n, const void *fields);
+
+#define MAX_STATES 3
+#define MAX_HYPER 8
+
+/* Moves n weights along their gradients. Called on tiles that are still in the cache, in any order. */
+typedef void update_fn(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper);
+
+/* Samples on their way into a plan, as they lie in memory: sample i is row index[i], or row i where there is no index. */
+typedef struct batch {
+    const void *samples;   /* [rows, features], bytes or float */
+    bool bytes;
+    double scale;          /* what the numbers are divided by */
+    const int32_t *labels; /* [rows]; may be NULL where only the forward pass runs */
+    const uint32_t *index; /* [n], or NULL */
+    size_t n;
+} batch;
+
+#define MAX_IN 3
+#define MAX_OUT 2
+
+/* What one step of a plan hands to its kernel. */
+typedef struct call {
+    operand in[MAX_IN], out[MAX_OUT];
+    const void *fields;         /* of the op */
+    const batch *const *source; /* the samples of this run */
+    map_fn *map;                /* applied to out[0] as it is made; NULL: none */
+    map_grad_fn *map_grad;      /* the same, with map_y */
+    const void *map_fields;
+    operand map_y;
+    update_fn *update; /* takes each tile of out[0], a gradient, instead of memory; NULL: none */
+    real *state[MAX_STATES];
+    const real *hyper;
+    bool *halt; /* set: the plan stops behind this step */
+} call;
+
+typedef struct kernel {
+    const char *name;
+    size_t (*tiles)(const call *c); /* how many there are: a function of shapes alone */
+    void (*run)(const call *c, size_t begin, size_t end);
+    double (*flops)(const call *c); /* NULL: not worth counting */
+} kernel;
+
+/* ---- The kernels of an instruction set ---- */
+
+typedef struct kernels {
+    const char *isa;
+    size_t lanes; /* numbers in a vector */
+    size_t panel; /* outputs in the widest panel of weights */
+    /* in[0]: none, from the batch's samples; out[0]: x [B, I], divided by the scale */
+    kernel gather;
+    /* y = x W^T + b: in[0] x [B, I], in[1] packed W [I (+ 1), N]; out[0] y [B, N]; takes a map */
+    kernel product;
+    /* dx = dy W: in[0] dy transposed [N, B], in[1] packed W; out[0] dx [B, I]; takes a map_grad */
+    kernel product_dx;
+    /* dW = dy^T x, db = sum of dy: in[0] x [B, I], in[1] dy [B, N]; out[0] packed dW; takes an update: then out[0] is W itself */
+    kernel product_dw;
+    kernel map;       /* in[0] x, out[0] y, the call's map */
+    kernel map_grad;  /* in[0] dy, in[1] y or x, out[0] dx, the call's map_grad */
+    kernel transpose; /* in[0] [B, N], out[0] [N, B], its padding zero */
+    kernel mean;      /* in[0] [B, 1], out[0] [1, 1]; halts where the mean is not finite */
+    kernel hits;      /* in[0] logits [B, C]; out[0] [B, 1]: 1 where the largest logit is the label's, else 0 */
+    kernel update;    /* in[0] gradient, out[0] weights; the call's update */
+} kernels;
+
+/* How wide the panels are in which `out` outputs are packed, and how many numbers the whole takes. */
+size_t packed_width(const kernels *k, size_t out);
+size_t packed_numbers(const kernels *k, size_t in, size_t out, bool bias);
+/* weight [out, in], bias [out] (NULL: none) to the packed form and back; padding becomes 0. */
+void pack(const kernels *k, size_t in, size_t out, const float *weight, const float *bias, real *packed);
+void unpack(const kernels *k, size_t in, size_t out, const real *packed, float *weight, float *bias);
+
+/* ---- The chooser (isa.c) ---- */
+
+typedef enum isa { ISA_V3, ISA_V4, N_ISAS } isa;
+
+/* The instruction set in use: chosen at the first call, the best that the CPU has, or what WEFT_ISA says. False, with `err` filled, where
+ * there is none to use. */
+bool isa_choose(isa *level, weft_error *err);
+const char *isa_name(isa level);
+const kernels *kernels_of(isa level);
+
+/* Sources that are compiled once for each instruction set name their one exported symbol with this, and may use vectors. */
+#ifdef WEFT_ISA_NAME
+#define ISA_PASTE2(name, isa) name##_##isa
+#define ISA_PASTE(name, isa) ISA_PASTE2(name, isa)
+#define ISA_SYMBOL(name) ISA_PASTE(name, WEFT_ISA_NAME)
+#include "kernel/vector.h"
+#endif
+
+#endif

@@ -1,0 +1,77 @@
+/* The list of optimizers, made by the build from the files of this folder, and an optimizer with its state. */
+#include <string.h>
+
+#include "optim/optim.h"
+
+#define X(name) extern const optim optim_##name##_v3, optim_##name##_v4;
+#include "gen/optim.inc"
+#undef X
+
+#define X(name) &optim_##name##_v3,
+static const optim *const v3[] = {
+#include "gen/optim.inc"
+    NULL};
+#undef X
+
+#define X(name) &optim_##name##_v4,
+static const optim *const v4[] = {
+#include "gen/optim.inc"
+    NULL};
+#undef X
+
+static const optim *const *const tables[N_ISAS] = {[ISA_V3] = v3, [ISA_V4] = v4};
+
+const optim *const *optim_table(isa level) { return tables[level]; }
+
+const optim *optim_find(isa level, const char *name)
+{
+    for (const optim *const *o = optim_table(level); *o; o++)
+        if (strcmp((*o)->name, name) == 0)
+            return *o;
+    return NULL;
+}
+
+static weft_status refuse(isa level, const setting *name, weft_error *err)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (const optim *const *o = optim_table(level); *o && n < COUNT(names); o++)
+        names[n++] = (*o)->name;
+    return fail_unknown(err, name->at, "optimizer", name->text, names, n, sizeof *names);
+}
+
+weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a, weft_error *err)
+{
+    static const char *const skip[] = {"name", NULL};
+    const setting *name = map->kind == SETTING_MAP ? setting_find(map, "name") : NULL;
+    if (!name || name->kind != SETTING_SCALAR)
+        return fail(err, WEFT_BAD_INPUT, map->at, "an optimizer is written as {name: sgd, lr: 0.01}");
+    *o = (optimizer){.kind = optim_find(level, name->text)};
+    if (!o->kind)
+        return refuse(level, name, err);
+    void *fields = arena_alloc(a, o->kind->fields_bytes);
+    char *what = arena_printf(a, "optimizer %s", o->kind->name);
+    if (!fields || !what)
+        return fail_memory(err);
+    o->fields = fields;
+    TRY(fields_read(o->kind->fields, map, what, skip, fields, a, err));
+    o->lr = *(const double *)((const char *)fields + o->kind->fields[0].offset);
+    o->n_states = o->kind->n_states(fields);
+    return o->kind->check ? o->kind->check(fields, map->at, err) : WEFT_OK;
+}
+
+weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block_numbers, arena *a, weft_error *err)
+{
+    o->n_blocks = n_blocks;
+    o->block_numbers = block_numbers;
+    o->state = arena_array(a, n_blocks, sizeof *o->state);
+    if (!o->state)
+        return fail_memory(err);
+    for (size_t b = 0; b < n_blocks; b++)
+        for (size_t s = 0; s < o->n_states && block_numbers[b]; s++)
+            if (!(o->state[b][s] = arena_array(a, block_numbers[b], sizeof(real))))
+                return fail_memory(err);
+    return WEFT_OK;
+}
+
+void optimizer_begin(optimizer *o) { o->kind->begin(o->fields, o->lr, ++o->t, o->hyper); }

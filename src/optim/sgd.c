@@ -1,0 +1,92 @@
+/* torch.optim.SGD: Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013), in PyTorch's form. */
+#include "optim/optim.h"
+
+typedef struct sgd_fields {
+    double lr, momentum, dampening, weight_decay;
+    bool nesterov;
+} sgd_fields;
+
+static const field fields[] = {
+    {"lr", FIELD_REAL, offsetof(sgd_fields, lr), FIELD_BARE, .min = 0, .max = 1e9, .value = {0.01}, .help = "learning rate"},
+    {"momentum", FIELD_REAL, offsetof(sgd_fields, momentum), FIELD_BELOW_MAX, .min = 0, .max = 1,
+     .help = "share of the last step's direction that is kept"},
+    {"dampening", FIELD_REAL, offsetof(sgd_fields, dampening), 0, .min = 0, .max = 1, .help = "share of the gradient that momentum leaves out"},
+    {"weight_decay", FIELD_REAL, offsetof(sgd_fields, weight_decay), 0, .min = 0, .max = 1e9, .help = "pull of every weight towards zero"},
+    {"nesterov", FIELD_BOOL, offsetof(sgd_fields, nesterov), 0, .help = "look ahead along the momentum"},
+    {0},
+};
+
+static const char *const cases[] = {
+    "sgd", "sgd lr=0.1 momentum=0.9", "sgd 0.05 momentum=0.9 dampening=0.3", "sgd lr=0.1 weight_decay=0.01",
+    "sgd lr=0.02 momentum=0.8 nesterov=true", "sgd lr=0.02 momentum=0.9 nesterov=true weight_decay=0.001", NULL};
+
+static size_t n_states(const void *fields_in) { return ((const sgd_fields *)fields_in)->momentum != 0; }
+
+static weft_status check(const void *fields_in, where at, weft_error *err)
+{
+    const sgd_fields *f = fields_in;
+    if (f->nesterov && (f->momentum == 0 || f->dampening != 0))
+        return fail(err, WEFT_BAD_INPUT, at, "nesterov needs a momentum above 0 and no dampening");
+    return WEFT_OK;
+}
+
+enum { LR, MOMENTUM, KEEP, TAKE, DECAY, NESTEROV };
+
+static void begin(const void *fields_in, double lr, uint64_t t, real *hyper)
+{
+    const sgd_fields *f = fields_in;
+    hyper[LR] = (real)lr;
+    hyper[MOMENTUM] = (real)f->momentum;
+    /* the first step takes the gradient as it is, without dampening */
+    hyper[KEEP] = t == 1 ? 0 : (real)f->momentum;
+    hyper[TAKE] = t == 1 ? 1 : (real)(1 - f->dampening);
+    hyper[DECAY] = (real)f->weight_decay;
+    hyper[NESTEROV] = f->nesterov;
+}
+
+static void update(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper)
+{
+    const real lr = hyper[LR], decay = hyper[DECAY];
+    real *b = state[0];
+    if (!b) {
+        for (size_t i = 0; i < n; i++)
+            w[i] = s_fma(-lr, s_fma(decay, w[i], g[i]), w[i]);
+        return;
+    }
+    const real momentum = hyper[MOMENTUM], keep = hyper[KEEP], take = hyper[TAKE];
+    const bool nesterov = hyper[NESTEROV] != 0;
+    for (size_t i = 0; i < n; i++) {
+        const real d = s_fma(decay, w[i], g[i]);
+        b[i] = s_flush(s_fma(keep, b[i], take * d));
+        w[i] = s_fma(-lr, nesterov ? s_fma(momentum, b[i], d) : b[i], w[i]);
+    }
+}
+
+static void reference(const void *fields_in, double lr, uint64_t t, size_t n, double *w, const double *g, double *const state[MAX_STATES])
+{
+    const sgd_fields *f = fields_in;
+    for (size_t i = 0; i < n; i++) {
+        double d = g[i] + f->weight_decay * w[i];
+        if (f->momentum != 0) {
+            double *b = &state[0][i];
+            *b = t == 1 ? d : f->momentum * *b + (1 - f->dampening) * d;
+            d = f->nesterov ? d + f->momentum * *b : *b;
+        }
+        w[i] -= lr * d;
+    }
+}
+
+const optim ISA_SYMBOL(optim_sgd) = {
+    .name = "sgd",
+    .help = "stochastic gradient descent",
+    .formula = "g += weight_decay w; b = momentum b + (1 - dampening) g (first step: b = g); w -= lr b (nesterov: lr (g + momentum b))",
+    .fields = fields,
+    .fields_bytes = sizeof(sgd_fields),
+    .cases = cases,
+    .state_names = {"momentum_buffer"},
+    .n_states = n_states,
+    .check = check,
+    .begin = begin,
+    .update = update,
+    .reference = reference,
+};

@@ -1,0 +1,48 @@
+/* The graph compiled for one batch size and one mode: a flat list of steps over one arena. Compiled once, run thousands of times: no
+ * allocation, no shape logic, no string and no branch on op kinds while it runs. */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "op/op.h"
+#include "optim/optim.h"
+
+typedef enum plan_mode { PLAN_TRAIN, PLAN_EVALUATE, PLAN_FORWARD } plan_mode;
+
+typedef struct plan plan;
+
+/* What a plan is made from. Everything here outlives it. */
+typedef struct plan_spec {
+    const graph *graph;
+    const kernels *kernels;
+    plan_mode mode;
+    size_t batch;
+    real *const *weights; /* [n_nodes]: packed blocks, NULL where a node has none */
+    const op *loss;       /* PLAN_TRAIN, PLAN_EVALUATE */
+    const void *loss_fields;
+    const optimizer *optimizer; /* PLAN_TRAIN; NULL: gradients stay in memory, see plan_gradient */
+} plan_spec;
+
+plan *plan_compile(const plan_spec *spec, weft_error *err);
+void plan_free(plan *p);
+
+/* Runs every step on the pool's threads, on batch->n samples, which must be the plan's batch. PLAN_TRAIN: the optimizer has begun its
+ * step. Returns false when the loss was not finite; then no parameter was moved. */
+bool plan_run(plan *p, const batch *source, pool *threads);
+
+/* What the last run left: logits [batch, C]; losses [batch, 1]; their mean (PLAN_TRAIN); 1 or 0 for a right or wrong answer, [batch, 1]
+ * (PLAN_EVALUATE). */
+operand plan_logits(const plan *p);
+operand plan_losses(const plan *p);
+double plan_mean_loss(const plan *p);
+operand plan_hits(const plan *p);
+/* The gradient of a node's parameters, packed; only in plans without an optimizer. */
+const real *plan_gradient(const plan *p, const node *n);
+/* After plan_run said false: the first layer whose output is not finite (NULL: the loss alone). */
+const node *plan_first_broken(const plan *p);
+
+/* The steps with their buffers, tiles, FLOPs and bytes, a line each. */
+void plan_print(const plan *p, text *t);
+double plan_flops(const plan *p);
+size_t plan_arena_bytes(const plan *p);
+
+#endif

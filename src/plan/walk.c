@@ -1,0 +1,34 @@
+/* Running the steps on the pool: every thread walks the same list and takes its share of each step's tiles. */
+#include "plan/passes.h"
+
+typedef struct run {
+    plan *plan;
+    pool *threads;
+} run;
+
+static void walk(void *arg, int thread, int n_threads)
+{
+    const run *r = arg;
+    const builder *b = &r->plan->build;
+    for (size_t i = 0; i < b->n_steps; i++) {
+        const step *s = b->steps[i];
+        if (s->sync) {
+            pool_barrier(r->threads);
+            /* asked only where no thread can be writing it: else one would leave alone, and the others wait for it */
+            if (s->may_halt && r->plan->halt)
+                return;
+        }
+        const size_t begin = s->n_tiles * (size_t)thread / (size_t)n_threads;
+        const size_t end = s->n_tiles * ((size_t)thread + 1) / (size_t)n_threads;
+        if (begin < end)
+            s->kernel->run(&s->call, begin, end);
+    }
+}
+
+bool plan_run(plan *p, const batch *source, pool *threads)
+{
+    p->source = source;
+    p->halt = false;
+    pool_run(threads, walk, &(run){p, threads});
+    return !p->halt;
+}

@@ -1,0 +1,105 @@
+/* Axes: from values to places, and ticks that a person would choose. */
+#include "report/chart.h"
+
+#include <math.h>
+
+#define FEW_TICKS 6
+#define FEW_EPOCHS 12
+
+/* The smallest of 1, 2, 5, 10, 20, … times a power of ten that cuts `range` into at most n parts. */
+static double nice_step(double range, double n)
+{
+    static const double factors[] = {1, 2, 5, 10};
+    double power = pow(10, floor(log10(range / n)));
+    for (size_t i = 0; i < COUNT(factors); i++)
+        if (range / (factors[i] * power) <= n * (1 + 1e-9))
+            return factors[i] * power;
+    return 10 * power;
+}
+
+static void add_tick(axis *x, double tick)
+{
+    double slack = 1e-9 * fabs(x->max - x->min);
+    if (x->n_ticks < MAX_TICKS && tick >= x->min - slack && tick <= x->max + slack)
+        x->ticks[x->n_ticks++] = tick;
+}
+
+/* From tick to tick, around all values. */
+static axis loose(double min, double max, double least, double most)
+{
+    if (!(max - min > 1e-9 * fabs(max))) { /* one value only: some room around it */
+        double room = max == 0 ? 0.5 : fabs(max) / 20;
+        min -= room;
+        max += room;
+    }
+    min = fmax(min, least);
+    max = fmin(max, most);
+    double step = nice_step(max - min, FEW_TICKS);
+    double first = floor(min / step + 1e-9), last = ceil(max / step - 1e-9);
+    axis x = {.min = first * step, .max = last * step};
+    x.decimals = x.max >= 1e5 || step < 1e-5 ? -1 : (int)fmax(0, -floor(log10(step) + 1e-9));
+    for (double i = first; i <= last; i++)
+        add_tick(&x, i * step);
+    return x;
+}
+
+axis axis_linear(double min, double max) { return loose(min, max, -INFINITY, INFINITY); }
+
+axis axis_percent(double min, double max)
+{
+    axis x = loose(min, max, 0, 100);
+    x.percent = true;
+    return x;
+}
+
+axis axis_log(double min, double max)
+{
+    static const double factors[] = {1, 2, 5};
+    double low = log10(min), high = log10(max), room = fmax(0.05 * (high - low), 0.02);
+    axis x = {.min = pow(10, low - room), .max = fmin(pow(10, high + room), 1.7e308), .log = true, .decimals = -1};
+    double decades = high - low;
+    int each = decades <= 3 ? 3 : 1, step = (int)fmax(1, ceil(decades / 9));
+    for (int power = (int)floor(low) - 1; power <= (int)ceil(high); power++)
+        for (int i = 0; power % step == 0 && i < each; i++)
+            add_tick(&x, factors[i] * pow(10, power));
+    return x;
+}
+
+axis axis_epochs(double first, double last)
+{
+    axis x = {.min = first, .max = fmax(first, last)};
+    double n = x.max - x.min, step = 1;
+    if (n >= FEW_EPOCHS)
+        step = fmax(5, nice_step(n, FEW_EPOCHS));
+    if (step > 1)
+        add_tick(&x, x.min); /* where the lines begin */
+    for (double tick = ceil(x.min / step) * step; tick <= x.max; tick += step)
+        if (x.n_ticks == 0 || (tick - x.ticks[x.n_ticks - 1]) >= 0.6 * step)
+            add_tick(&x, tick);
+    /* Points keep off the plot's edges. */
+    double room = n > 0 ? 0.03 * n : 0.5;
+    x.min -= room;
+    x.max += room;
+    return x;
+}
+
+double axis_place(const axis *x, double value)
+{
+    if (!isfinite(value))
+        return NAN;
+    if (!x->log)
+        return (value - x->min) / (x->max - x->min);
+    if (value <= 0)
+        return -1;
+    return (log10(value) - log10(x->min)) / (log10(x->max) - log10(x->min));
+}
+
+const char *axis_label(const axis *x, double tick, char buffer[32])
+{
+    double shown = tick == 0 ? 0 : tick; /* no minus zero */
+    if (x->decimals < 0)
+        snprintf(buffer, 32, "%.3g%s", shown, x->percent ? " %" : "");
+    else
+        snprintf(buffer, 32, "%.*f%s", x->decimals, shown, x->percent ? " %" : "");
+    return buffer;
+}

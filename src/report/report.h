@@ -1,0 +1,49 @@
+/* Figures, tables and sentences about runs. Reads run folders only, never the trainer's memory. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "tensor/tensor.h"
+
+/* What a run folder says of itself: run.json and metrics.jsonl. */
+typedef struct run_record {
+    const char *folder;
+    const char *title, *variant; /* variant: "" for a single run */
+    uint64_t seed;
+    const char *status;  /* "done", "diverged", "stopped" */
+    const char *message; /* of a diverged run: the step, the layer; otherwise "" */
+    const char *data, *model, *optimizer, *loss; /* the settings, as texts: "fashion-mnist", "linear 1000, relu, linear 10", "sgd lr=0.01 …" */
+    double scale;
+    size_t batch;
+    size_t n_epochs_asked;
+    size_t n_parameters;
+    size_t n_epochs; /* lines of metrics.jsonl */
+    const weft_metrics *metrics;
+} run_record;
+
+/* Reads a run folder; everything lives in `a`. */
+weft_status run_record_read(const char *folder, run_record *run, arena *a, weft_error *err);
+/* Writes run.json (atomically), everything but the metrics. */
+weft_status run_record_write(const run_record *run, weft_error *err);
+/* One line of metrics.jsonl, with its newline; its numbers read back to the same bits. */
+void metrics_print(const weft_metrics *m, text *t);
+
+/* curves.svg and curves.png in the run's folder: loss and accuracy over epochs, training and validation. */
+weft_status report_curves(const run_record *run, weft_error *err);
+/* For a comparison in `folder`: VARIANT.svg and .png for each variant, compare.svg and compare.png that overlay them all, and
+ * summary.md: the table and what the numbers say. `runs` are all of its runs, replicates of a variant side by side. */
+weft_status report_compare(const char *folder, const run_record *runs, size_t n_runs, weft_error *err);
+/* The same table and sentences for a terminal `columns` wide. */
+void report_summary(const run_record *runs, size_t n_runs, bool markdown, text *t);
+
+/* A grid of grey images, a row a class, its names at the left: .svg or .png by the path's ending. pixels: [rows, columns, height, width],
+ * 0 (black) to 1; a cell whose first pixel is NaN stays empty. */
+typedef struct image_grid {
+    size_t rows, columns, height, width;
+    const float *pixels;
+    const char *const *row_names;
+    const char *title;
+} image_grid;
+
+weft_status report_grid(const image_grid *grid, const char *path, weft_error *err);
+
+#endif

@@ -1,0 +1,278 @@
+/* run.json and metrics.jsonl: what a run says of itself. */
+#include "report/report.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#define RUN_JSON_LIMIT ((size_t)1 << 20)
+#define METRICS_LIMIT ((size_t)1 << 28)
+
+typedef enum record_type { RECORD_TEXT, RECORD_SIZE, RECORD_U64, RECORD_REAL } record_type;
+
+/* Reading and writing follow the same table. */
+static const struct record_key {
+    const char *name;
+    record_type type;
+    size_t offset;
+} record_keys[] = {
+    {"title", RECORD_TEXT, offsetof(run_record, title)},
+    {"variant", RECORD_TEXT, offsetof(run_record, variant)},
+    {"seed", RECORD_U64, offsetof(run_record, seed)},
+    {"status", RECORD_TEXT, offsetof(run_record, status)},
+    {"message", RECORD_TEXT, offsetof(run_record, message)},
+    {"data", RECORD_TEXT, offsetof(run_record, data)},
+    {"model", RECORD_TEXT, offsetof(run_record, model)},
+    {"optimizer", RECORD_TEXT, offsetof(run_record, optimizer)},
+    {"loss", RECORD_TEXT, offsetof(run_record, loss)},
+    {"scale", RECORD_REAL, offsetof(run_record, scale)},
+    {"batch", RECORD_SIZE, offsetof(run_record, batch)},
+    {"epochs", RECORD_SIZE, offsetof(run_record, n_epochs_asked)},
+    {"parameters", RECORD_SIZE, offsetof(run_record, n_parameters)},
+};
+
+static const struct metrics_key {
+    const char *name;
+    size_t offset;
+} metrics_keys[] = {
+    {"train_loss", offsetof(weft_metrics, train_loss)},
+    {"train_acc", offsetof(weft_metrics, train_acc)},
+    {"val_loss", offsetof(weft_metrics, val_loss)},
+    {"val_acc", offsetof(weft_metrics, val_acc)},
+    {"lr", offsetof(weft_metrics, lr)},
+    {"train_seconds", offsetof(weft_metrics, train_seconds)},
+    {"eval_seconds", offsetof(weft_metrics, eval_seconds)},
+};
+
+/* ---- Writing ---- */
+
+/* print_double writes minus zero as "-0", which JSON readers take for the whole number 0. */
+static const char *print_real(double value, char buffer[32])
+{
+    return value == 0 && signbit(value) ? "-0.0" : print_double(value, buffer);
+}
+
+static void print_json_string(const char *string, text *t)
+{
+    text clean = {0};
+    json_t *value = json_string(string);
+    if (!value) { /* bytes that are not UTF-8, from a command line */
+        text_add_escaped(&clean, string);
+        value = clean.failed ? NULL : json_string(clean.data ? clean.data : "");
+    }
+    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    if (quoted)
+        text_add(t, quoted);
+    else
+        t->failed = true;
+    free(quoted);
+    json_decref(value);
+    text_free(&clean);
+}
+
+static void print_record_value(const struct record_key *key, const run_record *run, text *t)
+{
+    const char *place = (const char *)run + key->offset;
+    char buffer[32];
+    switch (key->type) {
+    case RECORD_TEXT: {
+        const char *string = *(const char *const *)place;
+        print_json_string(string ? string : "", t);
+        break;
+    }
+    case RECORD_SIZE:
+        text_printf(t, "%zu", *(const size_t *)place);
+        break;
+    case RECORD_U64: { /* most readers keep whole numbers in 64 bits with a sign */
+        uint64_t value = *(const uint64_t *)place;
+        text_printf(t, value > INT64_MAX ? "\"%llu\"" : "%llu", (unsigned long long)value);
+        break;
+    }
+    case RECORD_REAL:
+        text_add(t, print_real(*(const double *)place, buffer));
+        break;
+    }
+}
+
+weft_status run_record_write(const run_record *run, weft_error *err)
+{
+    arena a = {0};
+    text t = {0};
+    for (size_t i = 0; i < COUNT(record_keys); i++) {
+        text_printf(&t, "%s\n    \"%s\": ", i == 0 ? "{" : ",", record_keys[i].name);
+        print_record_value(&record_keys[i], run, &t);
+    }
+    text_add(&t, "\n}\n");
+    char *path = path_join(&a, run->folder, "run.json");
+    weft_status status = t.failed || !path ? fail_memory(err) : file_write(path, t.data, t.length, err);
+    text_free(&t);
+    arena_deinit(&a);
+    return status;
+}
+
+void metrics_print(const weft_metrics *m, text *t)
+{
+    char buffer[32];
+    text_printf(t, "{\"epoch\": %zu", m->epoch);
+    for (size_t i = 0; i < COUNT(metrics_keys); i++) {
+        double value = *(const double *)((const char *)m + metrics_keys[i].offset);
+        text_printf(t, ", \"%s\": %s", metrics_keys[i].name, print_real(value, buffer));
+    }
+    text_add(t, "}\n");
+}
+
+/* ---- Reading ---- */
+
+static const char *json_kind(const json_t *value)
+{
+    static const char *const kinds[] = {[JSON_OBJECT] = "an object",       [JSON_ARRAY] = "a list",
+                                        [JSON_STRING] = "a text",          [JSON_INTEGER] = "a whole number",
+                                        [JSON_REAL] = "a number",          [JSON_TRUE] = "true",
+                                        [JSON_FALSE] = "false",            [JSON_NULL] = "null"};
+    return kinds[json_typeof(value)];
+}
+
+static bool read_record_value(const struct record_key *key, const json_t *value, run_record *run, arena *a)
+{
+    char *place = (char *)run + key->offset;
+    bool whole = json_is_integer(value) && json_integer_value(value) >= 0;
+    switch (key->type) {
+    case RECORD_TEXT:
+        if (!json_is_string(value))
+            return false;
+        *(const char **)place = arena_text(a, json_string_value(value)); /* NULL is told apart by the caller */
+        return true;
+    case RECORD_SIZE:
+        if (whole)
+            *(size_t *)place = (size_t)json_integer_value(value);
+        return whole;
+    case RECORD_U64:
+        if (json_is_string(value))
+            return parse_u64(json_string_value(value), (uint64_t *)place);
+        if (whole)
+            *(uint64_t *)place = (uint64_t)json_integer_value(value);
+        return whole;
+    case RECORD_REAL:
+        *(double *)place = json_is_null(value) ? NAN : json_number_value(value);
+        return json_is_null(value) || json_is_number(value);
+    }
+    return false;
+}
+
+static weft_status read_record_key(const struct record_key *key, const json_t *root, where at, run_record *run, arena *a,
+                                   weft_error *err)
+{
+    static const char *const wanted[] = {"a text", "a whole number of 0 or more", "a whole number of 0 or more",
+                                         "a number"};
+    const json_t *value = json_object_get(root, key->name);
+    if (!value)
+        return fail(err, WEFT_BAD_INPUT, at, "no '%s'; weft writes one into every run.json: run it again", key->name);
+    if (!read_record_value(key, value, run, a))
+        return fail(err, WEFT_BAD_INPUT, at, "'%s' is %s; it must be %s", key->name, json_kind(value),
+                    wanted[key->type]);
+    bool lost = key->type == RECORD_TEXT && !*(const char **)((char *)run + key->offset);
+    return lost ? fail_memory(err) : WEFT_OK;
+}
+
+static weft_status record_read(const char *path, run_record *run, arena *a, weft_error *err)
+{
+    bytes content = {0};
+    TRY(file_read(path, RUN_JSON_LIMIT, &content, err));
+    json_error_t wrong;
+    json_t *root = json_loadb((const char *)content.data, content.size, JSON_REJECT_DUPLICATES, &wrong);
+    bytes_free(&content);
+    where at = {.file = path};
+    if (!root && json_error_code(&wrong) == json_error_out_of_memory)
+        return fail_memory(err);
+    if (!root) {
+        at.line = wrong.line > 0 ? (size_t)wrong.line : 0;
+        at.column = wrong.column > 0 ? (size_t)wrong.column : 1;
+        return fail(err, WEFT_BAD_INPUT, at, "%s; a run's record is one JSON object", wrong.text);
+    }
+    weft_status status = WEFT_OK;
+    if (!json_is_object(root))
+        status = fail(err, WEFT_BAD_INPUT, at, "%s; a run's record is one JSON object", json_kind(root));
+    for (size_t i = 0; json_is_object(root) && i < COUNT(record_keys); i++) {
+        weft_status one = read_record_key(&record_keys[i], root, at, run, a, err);
+        status = status == WEFT_OK ? one : status;
+    }
+    json_decref(root);
+    return status;
+}
+
+/* `after`: the epoch of the line before. */
+static weft_status metrics_values(const json_t *root, where at, size_t after, weft_metrics *m, weft_error *err)
+{
+    const json_t *epoch = json_object_get(root, "epoch");
+    if (!json_is_integer(epoch) || json_integer_value(epoch) < 1)
+        return fail(err, WEFT_BAD_INPUT, at, "'epoch' is %s; it must be a whole number of 1 or more",
+                    epoch ? json_kind(epoch) : "missing");
+    m->epoch = (size_t)json_integer_value(epoch);
+    if (m->epoch <= after)
+        return fail(err, WEFT_BAD_INPUT, at, "epoch %zu after epoch %zu; epochs must rise from line to line", m->epoch,
+                    after);
+    for (size_t i = 0; i < COUNT(metrics_keys); i++) {
+        const json_t *value = json_object_get(root, metrics_keys[i].name);
+        if (!json_is_number(value) && !json_is_null(value))
+            return fail(err, WEFT_BAD_INPUT, at, "'%s' is %s; it must be a number or null", metrics_keys[i].name,
+                        value ? json_kind(value) : "missing");
+        double *place = (double *)((char *)m + metrics_keys[i].offset);
+        *place = json_is_null(value) ? NAN : json_number_value(value);
+    }
+    return WEFT_OK;
+}
+
+static weft_status metrics_line(const char *line, size_t size, where at, size_t after, weft_metrics *m, weft_error *err)
+{
+    json_error_t wrong;
+    json_t *root = json_loadb(line, size, JSON_REJECT_DUPLICATES, &wrong);
+    if (!root && json_error_code(&wrong) == json_error_out_of_memory)
+        return fail_memory(err);
+    if (!root) {
+        at.column = wrong.column > 0 ? (size_t)wrong.column : 1;
+        return fail(err, WEFT_BAD_INPUT, at, "%s; every line is one JSON object, remove those that are not", wrong.text);
+    }
+    weft_status status = json_is_object(root)
+                             ? metrics_values(root, at, after, m, err)
+                             : fail(err, WEFT_BAD_INPUT, at, "%s; every line is one JSON object", json_kind(root));
+    json_decref(root);
+    return status;
+}
+
+static weft_status metrics_lines(const bytes *content, const char *path, run_record *run, arena *a, weft_error *err)
+{
+    const char *next = (const char *)content->data, *end = next + content->size;
+    size_t n_lines = 1;
+    for (const char *c = next; c < end; c++)
+        n_lines += *c == '\n';
+    weft_metrics *metrics = arena_array(a, n_lines, sizeof *metrics);
+    if (!metrics)
+        return fail_memory(err);
+    run->metrics = metrics;
+    where at = {.file = path};
+    for (size_t after = 0; next < end; after = metrics[run->n_epochs++].epoch) {
+        const char *newline = memchr(next, '\n', (size_t)(end - next));
+        const char *line_end = newline ? newline : end;
+        at.line++;
+        TRY(metrics_line(next, (size_t)(line_end - next), at, after, &metrics[run->n_epochs], err));
+        next = newline ? newline + 1 : end;
+    }
+    return WEFT_OK;
+}
+
+weft_status run_record_read(const char *folder, run_record *run, arena *a, weft_error *err)
+{
+    *run = (run_record){.folder = arena_text(a, folder)};
+    char *record_path = path_join(a, folder, "run.json");
+    char *metrics_path = path_join(a, folder, "metrics.jsonl");
+    if (!run->folder || !record_path || !metrics_path)
+        return fail_memory(err);
+    TRY(record_read(record_path, run, a, err));
+    if (!file_exists(metrics_path)) /* before the first epoch's end */
+        return WEFT_OK;
+    bytes content = {0};
+    TRY(file_read(metrics_path, METRICS_LIMIT, &content, err));
+    weft_status status = metrics_lines(&content, metrics_path, run, a, err);
+    bytes_free(&content);
+    return status;
+}

@@ -1,0 +1,47 @@
+/* Shapes, kinds of numbers, named tensors, and the safetensors files that hold them. */
+#ifndef TENSOR_H
+#define TENSOR_H
+
+#include "base/base.h"
+
+typedef enum dtype { DTYPE_U8, DTYPE_I8, DTYPE_I16, DTYPE_I32, DTYPE_I64, DTYPE_F32, DTYPE_F64, N_DTYPES } dtype;
+
+size_t dtype_bytes(dtype type);
+const char *dtype_name(dtype type); /* "uint8", as numpy and PyTorch say */
+
+#define MAX_DIMS 8
+
+typedef struct shape {
+    size_t n_dims;
+    size_t dims[MAX_DIMS];
+} shape;
+
+size_t shape_numbers(const shape *s); /* the product; 1 for no dimensions. Its factors were checked where they came from */
+bool shape_equal(const shape *a, const shape *b);
+const char *shape_print(const shape *s, char buffer[128]); /* "[60000, 1, 28, 28]" */
+
+/* A named array. `data` belongs to whoever made it. */
+typedef struct tensor {
+    const char *name;
+    dtype type;
+    shape shape;
+    const void *data;
+} tensor;
+
+/* What a safetensors file holds: tensors, and text under names (`__metadata__`). */
+typedef struct tensor_file {
+    size_t n_tensors, n_notes;
+    const tensor *tensors;
+    const char *const (*notes)[2]; /* key, value */
+    arena memory;                  /* of a file that was read: holds everything above */
+} tensor_file;
+
+/* Writes atomically. Every file ends with its own SHA-256 in `__metadata__`. */
+weft_status tensor_file_write(const char *path, const tensor_file *file, weft_error *err);
+/* Reads and checks everything before the first value is used; a SHA-256 is checked where there is one. */
+weft_status tensor_file_read(const char *path, tensor_file *file, weft_error *err);
+void tensor_file_close(tensor_file *file);
+const tensor *tensor_file_find(const tensor_file *file, const char *name);
+const char *tensor_file_note(const tensor_file *file, const char *key);
+
+#endif

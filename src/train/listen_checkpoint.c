@@ -1,0 +1,257 @@
+/* checkpoint/state.safetensors: everything that a run needs to go on to the same bits as if it had never stopped. Loaders and schedules
+ * have no state but the numbers of epoch and step. Written after every epoch and when a run is stopped. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "train/train.h"
+
+static const char *state_path(const char *folder, arena *a)
+{
+    char *inner = path_join(a, folder, "checkpoint");
+    return inner ? path_join(a, inner, "state.safetensors") : NULL;
+}
+
+bool checkpoint_exists(const char *folder, arena *a)
+{
+    const char *path = state_path(folder, a);
+    return path && file_exists(path);
+}
+
+/* ---- What must be the same for a run to go on ---- */
+
+enum { N_IDENTITY = 8, MAX_NOTES = 40 };
+
+typedef struct identity {
+    const char *name, *text;
+} identity;
+
+static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
+{
+    const run_settings *s = r->settings;
+    char number[32], *fingerprint = arena_alloc(a, 65);
+    if (!fingerprint)
+        return false;
+    data_fingerprint(r->trainer->data, fingerprint);
+    const identity list[N_IDENTITY] = {
+        {"model", s->model_text},
+        {"loss", s->loss_text},
+        {"optimizer", s->optimizer_text},
+        {"data", fingerprint},
+        {"data.scale", arena_text(a, print_double(s->data.scale, number))},
+        {"train.batch", arena_printf(a, "%zu", s->train.batch)},
+        {"train.seed", arena_printf(a, "%llu", (unsigned long long)s->train.seed)},
+        {"train.shuffle", s->train.shuffle ? "true" : "false"},
+    };
+    memcpy(all, list, sizeof list);
+    for (size_t i = 0; i < N_IDENTITY; i++)
+        if (!all[i].text)
+            return false;
+    return true;
+}
+
+/* ---- The numbers, by name ---- */
+
+typedef struct number {
+    const char *name;
+    enum { NUMBER_SIZE, NUMBER_U64, NUMBER_DOUBLE } type;
+    void *at;
+} number;
+
+enum { N_METRICS = 8, N_NUMBERS = 5 + 2 * N_METRICS };
+
+static void list_metrics(weft_metrics *m, const char *const names[N_METRICS], number *out)
+{
+    const number list[N_METRICS] = {
+        {names[0], NUMBER_SIZE, &m->epoch},       {names[1], NUMBER_DOUBLE, &m->train_loss}, {names[2], NUMBER_DOUBLE, &m->train_acc},
+        {names[3], NUMBER_DOUBLE, &m->val_loss},  {names[4], NUMBER_DOUBLE, &m->val_acc},    {names[5], NUMBER_DOUBLE, &m->lr},
+        {names[6], NUMBER_DOUBLE, &m->train_seconds}, {names[7], NUMBER_DOUBLE, &m->eval_seconds},
+    };
+    memcpy(out, list, sizeof list);
+}
+
+static void list_numbers(run *r, number out[N_NUMBERS])
+{
+    static const char *const last[N_METRICS] = {"last.epoch", "last.train_loss", "last.train_acc", "last.val_loss",
+                                                "last.val_acc", "last.lr", "last.train_seconds", "last.eval_seconds"};
+    static const char *const best[N_METRICS] = {"best.epoch", "best.train_loss", "best.train_acc", "best.val_loss",
+                                                "best.val_acc", "best.lr", "best.train_seconds", "best.eval_seconds"};
+    weft_trainer *t = r->trainer;
+    const number own[] = {
+        {"epoch", NUMBER_SIZE, &t->epoch},
+        {"step_of_epoch", NUMBER_SIZE, &t->step_of_epoch},
+        {"step", NUMBER_U64, &t->optimizer.t},
+        {"loss_sum", NUMBER_DOUBLE, &t->loss_sum},
+        {"train_seconds", NUMBER_DOUBLE, &t->train_seconds},
+    };
+    memcpy(out, own, sizeof own);
+    list_metrics(&r->metrics, last, out + COUNT(own));
+    list_metrics(&r->best, best, out + COUNT(own) + N_METRICS);
+}
+
+static const char *number_text(const number *n, arena *a)
+{
+    char buffer[32];
+    switch (n->type) {
+    case NUMBER_SIZE:
+        return arena_printf(a, "%zu", *(size_t *)n->at);
+    case NUMBER_U64:
+        return arena_printf(a, "%llu", (unsigned long long)*(uint64_t *)n->at);
+    default:
+        return arena_text(a, print_double(*(double *)n->at, buffer));
+    }
+}
+
+static bool number_read(const number *n, const char *written)
+{
+    uint64_t whole;
+    if (n->type == NUMBER_DOUBLE)
+        return parse_double(written, n->at);
+    if (!parse_u64(written, &whole))
+        return false;
+    if (n->type == NUMBER_SIZE)
+        *(size_t *)n->at = (size_t)whole;
+    else
+        *(uint64_t *)n->at = whole;
+    return true;
+}
+
+/* ---- The tensors: parameters, optimizer state, and the parameters of before the epoch when one is under way ---- */
+
+typedef weft_status exchange(void *to, const weft_model *m, const named_blocks *b);
+
+static weft_status each_block_set(run *r, exchange *visit, void *to, arena *a)
+{
+    const weft_trainer *t = r->trainer;
+    TRY(visit(to, t->model, &(named_blocks){"", "", t->model->weights}));
+    if (t->step_of_epoch)
+        TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", t->last_good}));
+    for (size_t s = 0; s < t->optimizer.n_states; s++) {
+        real **blocks = arena_array(a, t->optimizer.n_blocks, sizeof *blocks);
+        const char *suffix = arena_printf(a, ".%s", t->optimizer.kind->state_names[s]);
+        if (!blocks || !suffix)
+            return WEFT_NO_MEMORY;
+        for (size_t i = 0; i < t->optimizer.n_blocks; i++)
+            blocks[i] = t->optimizer.state[i][s];
+        TRY(visit(to, t->model, &(named_blocks){"optimizer.", suffix, blocks}));
+    }
+    return WEFT_OK;
+}
+
+typedef struct outgoing {
+    tensor *tensors;
+    size_t n;
+    arena *memory;
+} outgoing;
+
+static weft_status put(void *to, const weft_model *m, const named_blocks *b)
+{
+    outgoing *out = to;
+    return model_export(m, b, out->tensors, &out->n, out->memory);
+}
+
+static weft_status write_state(run *r, const char *path, arena *a, weft_error *err)
+{
+    const weft_trainer *t = r->trainer;
+    outgoing out = {.tensors = arena_array(a, model_tensors(t->model) * (2 + t->optimizer.n_states), sizeof(tensor)), .memory = a};
+    const char *(*notes)[2] = arena_array(a, MAX_NOTES, sizeof *notes);
+    identity ids[N_IDENTITY];
+    number numbers[N_NUMBERS];
+    size_t n_notes = 0;
+    if (!out.tensors || !notes || !identify(r, ids, a) || each_block_set(r, put, &out, a) != WEFT_OK)
+        return fail_memory(err);
+    notes[n_notes][0] = "weft.format";
+    notes[n_notes++][1] = "1";
+    for (size_t i = 0; i < N_IDENTITY; i++, n_notes++) {
+        notes[n_notes][0] = ids[i].name;
+        notes[n_notes][1] = ids[i].text;
+    }
+    list_numbers(r, numbers);
+    for (size_t i = 0; i < N_NUMBERS; i++, n_notes++) {
+        notes[n_notes][0] = numbers[i].name;
+        if (!(notes[n_notes][1] = number_text(&numbers[i], a)))
+            return fail_memory(err);
+    }
+    return tensor_file_write(path, &(tensor_file){.n_tensors = out.n, .tensors = out.tensors, .n_notes = n_notes,
+                                                  .notes = (const char *const(*)[2])notes},
+                             err);
+}
+
+static weft_status hear(void *self, const run *r, event_kind event, weft_error *err)
+{
+    (void)self;
+    const bool wanted = event == EVENT_EPOCH || (event == EVENT_END && r->status == RUN_STOPPED);
+    if (!wanted && event != EVENT_BEGIN)
+        return WEFT_OK;
+    arena a = {0};
+    const char *folder = path_join(&a, r->folder, "checkpoint"), *path = state_path(r->folder, &a);
+    run copy = *r; /* list_numbers gives places to write to; here they are only read */
+    weft_status status = folder && path ? WEFT_OK : fail_memory(err);
+    if (status == WEFT_OK && wanted) {
+        status = folder_make(folder, err);
+        status = status == WEFT_OK ? write_state(&copy, path, &a, err) : status;
+    } else if (status == WEFT_OK && !r->resumed)
+        remove(path); /* of a run that was replaced */
+    arena_deinit(&a);
+    return status;
+}
+
+const listener listen_checkpoint = {.name = "checkpoint", .hear = hear, .late = true};
+
+/* ---- Reading ---- */
+
+typedef struct incoming {
+    const tensor_file *file;
+    const char *path;
+    weft_error *err;
+} incoming;
+
+static weft_status get(void *to, const weft_model *m, const named_blocks *b)
+{
+    const incoming *in = to;
+    return model_import(m, b, in->file, in->path, in->err);
+}
+
+static weft_status compare_identity(run *r, const tensor_file *file, const char *path, arena *a, weft_error *err)
+{
+    identity ids[N_IDENTITY];
+    weft_status status = WEFT_OK;
+    if (!identify(r, ids, a))
+        return fail_memory(err);
+    for (size_t i = 0; i < N_IDENTITY; i++) {
+        const char *then = tensor_file_note(file, ids[i].name);
+        if (!then || strcmp(then, ids[i].text) != 0)
+            status = fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the run was begun with %s \"%s\", but now it is \"%s\"; "
+                          "take the settings back, or begin a new run in another folder", ids[i].name, then ? then : "", ids[i].text);
+    }
+    return status;
+}
+
+static weft_status read_state(run *r, const tensor_file *file, const char *path, arena *a, weft_error *err)
+{
+    number numbers[N_NUMBERS];
+    TRY(compare_identity(r, file, path, a, err));
+    list_numbers(r, numbers);
+    for (size_t i = 0; i < N_NUMBERS; i++) {
+        const char *written = tensor_file_note(file, numbers[i].name);
+        if (!written || !number_read(&numbers[i], written))
+            return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its note \"%s\" is missing or no number; the file is damaged",
+                        numbers[i].name);
+    }
+    r->step = r->trainer->optimizer.t;
+    const weft_status status = each_block_set(r, get, &(incoming){file, path, err}, a);
+    return status == WEFT_NO_MEMORY ? fail_memory(err) : status;
+}
+
+weft_status checkpoint_read(run *r, weft_error *err)
+{
+    arena a = {0};
+    tensor_file file;
+    const char *path = state_path(r->folder, &a);
+    weft_status status = path ? tensor_file_read(path, &file, err) : fail_memory(err);
+    if (status == WEFT_OK) {
+        status = read_state(r, &file, path, &a, err);
+        tensor_file_close(&file);
+    }
+    arena_deinit(&a);
+    return status;
+}

@@ -1,0 +1,213 @@
+/* Models on disk: safetensors with torch.nn.Sequential's names; what else a model needs to predict stands in its notes. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/train.h"
+
+size_t model_tensors(const weft_model *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->graph.n_nodes; i++)
+        n += m->graph.nodes[i].n_params;
+    return n;
+}
+
+static const char *tensor_name(const named_blocks *b, const node *n, size_t param_index, arena *a)
+{
+    return arena_printf(a, "%s%zu.%s%s", b->prefix, n->layer, n->params[param_index].name, b->suffix);
+}
+
+weft_status model_export(const weft_model *m, const named_blocks *from, tensor *tensors, size_t *n_tensors, arena *a)
+{
+    for (size_t i = 0; i < m->graph.n_nodes; i++) {
+        const node *n = &m->graph.nodes[i];
+        float *params[MAX_PARAMS] = {0};
+        for (size_t p = 0; p < n->n_params; p++) {
+            params[p] = arena_array(a, shape_numbers(&n->params[p].shape), sizeof(float));
+            const char *name = tensor_name(from, n, p, a);
+            if (!params[p] || !name)
+                return WEFT_NO_MEMORY;
+            tensors[(*n_tensors)++] = (tensor){name, DTYPE_F32, n->params[p].shape, params[p]};
+        }
+        if (n->n_params)
+            n->op->unpack(n, m->kernels, from->blocks[i], params);
+    }
+    return WEFT_OK;
+}
+
+static weft_status find_param(const node *n, size_t p, const tensor_file *file, const char *name, const char *path, const float **data,
+                              weft_error *err)
+{
+    const tensor *t = tensor_file_find(file, name);
+    char found[128], wanted[128];
+    if (!t)
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no tensor \"%s\"; the model's %s needs one of shape %s", name, n->spec,
+                    shape_print(&n->params[p].shape, wanted));
+    if (t->type != DTYPE_F32 || !shape_equal(&t->shape, &n->params[p].shape))
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "tensor \"%s\" is %s %s, but the model's %s needs float32 %s", name,
+                    dtype_name(t->type), shape_print(&t->shape, found), n->spec, shape_print(&n->params[p].shape, wanted));
+    *data = t->data;
+    return WEFT_OK;
+}
+
+weft_status model_import(const weft_model *m, const named_blocks *to, const tensor_file *file, const char *path, weft_error *err)
+{
+    arena names = {0};
+    weft_status status = WEFT_OK;
+    for (size_t i = 0; i < m->graph.n_nodes; i++) {
+        const node *n = &m->graph.nodes[i];
+        const float *params[MAX_PARAMS] = {0};
+        weft_status one = WEFT_OK;
+        for (size_t p = 0; p < n->n_params; p++) {
+            const char *name = tensor_name(to, n, p, &names);
+            const weft_status this = name ? find_param(n, p, file, name, path, &params[p], err) : fail_memory(err);
+            one = one == WEFT_OK ? this : one;
+        }
+        if (n->n_params && one == WEFT_OK)
+            n->op->pack(n, m->kernels, params, to->blocks[i]);
+        status = status == WEFT_OK ? one : status;
+    }
+    arena_deinit(&names);
+    return status;
+}
+
+/* ---- Notes ---- */
+
+static char *classes_json(const weft_model *m)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < m->n_classes; i++)
+        json_array_append_new(list, json_string(m->class_names[i]));
+    char *dumped = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return dumped;
+}
+
+static weft_status write_model(const weft_model *m, const char *path, arena *a, weft_error *err)
+{
+    tensor_file file = {0};
+    tensor *tensors = arena_array(a, MAX(model_tensors(m), 1), sizeof *tensors);
+    const char *(*notes)[2] = arena_array(a, 6, sizeof *notes);
+    char number[32], *classes = classes_json(m);
+    const char *own_classes = classes ? arena_text(a, classes) : NULL;
+    free(classes);
+    if (!tensors || !notes || !own_classes ||
+        model_export(m, &(named_blocks){"", "", m->weights}, tensors, &file.n_tensors, a) != WEFT_OK)
+        return fail_memory(err);
+    const char *const all[][2] = {
+        {"weft.format", "1"},
+        {"weft.layers", m->layers},
+        {"weft.features", arena_printf(a, "%zu", m->graph.in)},
+        {"weft.scale", arena_text(a, print_double(m->scale, number))},
+        {"weft.data", m->data ? m->data : ""},
+        {"weft.classes", own_classes},
+    };
+    for (size_t i = 0; i < COUNT(all); i++) {
+        if (!all[i][1])
+            return fail_memory(err);
+        memcpy(notes[i], all[i], sizeof all[i]);
+    }
+    file.tensors = tensors;
+    file.notes = (const char *const(*)[2])notes;
+    file.n_notes = COUNT(all);
+    return tensor_file_write(path, &file, err);
+}
+
+weft_status weft_model_save(const weft_model *m, const char *path, weft_error *err)
+{
+    if (!m->weights)
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the model has no parameters yet; there is nothing to save");
+    arena a = {0};
+    const weft_status status = write_model(m, path, &a, err);
+    arena_deinit(&a);
+    return status;
+}
+
+/* How many numbers a sample has: what the file says, or the width of the first weight where another program wrote it. */
+static size_t features_of(const tensor_file *file)
+{
+    const char *note = tensor_file_note(file, "weft.features");
+    uint64_t n;
+    if (note && parse_u64(note, &n) && n <= SIZE_MAX)
+        return (size_t)n;
+    const tensor *first = NULL;
+    unsigned long lowest = 0;
+    for (size_t i = 0; i < file->n_tensors; i++) {
+        const tensor *t = &file->tensors[i];
+        char *end;
+        const unsigned long layer = strtoul(t->name, &end, 10);
+        if (strcmp(end, ".weight") == 0 && t->shape.n_dims == 2 && (!first || layer < lowest)) {
+            first = t;
+            lowest = layer;
+        }
+    }
+    return first ? first->shape.dims[1] : 0;
+}
+
+static weft_status read_classes(weft_model *m, const char *note, arena *a)
+{
+    json_t *list = json_loads(note, JSON_REJECT_DUPLICATES, NULL);
+    const size_t n = json_array_size(list); /* 0 for what is no list */
+    const char **names = arena_array(a, MAX(n, 1), sizeof *names);
+    bool good = names != NULL;
+    for (size_t i = 0; i < n && good; i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        good = name && (names[i] = arena_text(a, name));
+    }
+    json_decref(list);
+    if (good && n) {
+        m->class_names = names;
+        m->n_classes = n;
+    }
+    return names ? WEFT_OK : WEFT_NO_MEMORY;
+}
+
+static weft_status take(weft_model *m, const tensor_file *file, const char *path, weft_error *err)
+{
+    const char *scale = tensor_file_note(file, "weft.scale"), *classes = tensor_file_note(file, "weft.classes");
+    const char *data = tensor_file_note(file, "weft.data");
+    const size_t features = features_of(file);
+    if (!features)
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no \"0.weight\" of two dimensions; is this a model of torch.nn.Sequential's form?");
+    TRY(model_prepare(m, features, err));
+    if (file->n_tensors != model_tensors(m))
+        fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the file has %zu tensors, but the model \"%s\" needs %zu", file->n_tensors, m->layers,
+             model_tensors(m));
+    TRY(model_import(m, &(named_blocks){"", "", m->weights}, file, path, err));
+    if (file->n_tensors != model_tensors(m))
+        return WEFT_BAD_INPUT;
+    if (scale && (!parse_double(scale, &m->scale) || m->scale <= 0))
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its scale is \"%s\", which is not a number above 0", scale);
+    if (data && *data && !(m->data = arena_text(&m->memory, data)))
+        return fail_memory(err);
+    return classes ? read_classes(m, classes, &m->memory) : WEFT_OK;
+}
+
+weft_status weft_model_load(weft_model *m, const char *path, weft_error *err)
+{
+    tensor_file file;
+    TRY(tensor_file_read(path, &file, err));
+    const weft_status status = take(m, &file, path, err);
+    tensor_file_close(&file);
+    return status;
+}
+
+weft_model *weft_model_open(const char *path, weft_error *err)
+{
+    tensor_file file;
+    if (tensor_file_read(path, &file, err) != WEFT_OK)
+        return NULL;
+    const char *layers = tensor_file_note(&file, "weft.layers");
+    weft_model *m = NULL;
+    if (layers)
+        m = weft_model_create(layers, err);
+    else
+        fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the file does not name its layers: weft did not write it; load it into a model that you create");
+    if (m && take(m, &file, path, err) != WEFT_OK) {
+        weft_model_free(m);
+        m = NULL;
+    }
+    tensor_file_close(&file);
+    return m;
+}

@@ -1,0 +1,162 @@
+/* A run: trains as the settings say, and announces what happens to its listeners. */
+#include <math.h>
+#include <string.h>
+
+#include "train/train.h"
+
+#define X(name) extern const listener listen_##name;
+#include "gen/listener.inc"
+#undef X
+
+#define X(name) &listen_##name,
+static const listener *const own_listeners[] = {
+#include "gen/listener.inc"
+    NULL};
+#undef X
+
+/* The early ones, the command's, the late ones. All hear, also when one fails; the first failure is returned. */
+static weft_status announce(run *r, const run_options *o, event_kind event, weft_error *err)
+{
+    weft_status status = WEFT_OK;
+    for (int late = 0; late < 2; late++) {
+        for (const listener *const *l = own_listeners; *l; l++) {
+            const weft_status one = (*l)->late == late ? (*l)->hear((*l)->self, r, event, err) : WEFT_OK;
+            status = status == WEFT_OK ? one : status;
+        }
+        for (size_t i = 0; i < o->n_listeners; i++) {
+            const weft_status one = o->listeners[i].late == late ? o->listeners[i].hear(o->listeners[i].self, r, event, err) : WEFT_OK;
+            status = status == WEFT_OK ? one : status;
+        }
+    }
+    return status;
+}
+
+static bool stop_asked(const run_options *o) { return o->stop && *o->stop; }
+
+static bool limit_reached(const run *r) { return r->settings->train.max_steps && r->step >= r->settings->train.max_steps; }
+
+/* Steps until the epoch is over, the limit is reached, or somebody wants to stop (r->status says so). */
+static weft_status run_epoch_steps(run *r, const run_options *o, weft_error *err)
+{
+    const size_t steps = trainer_steps_per_epoch(r->trainer);
+    while (r->trainer->step_of_epoch < steps && !limit_reached(r)) {
+        if (stop_asked(o)) {
+            r->status = RUN_STOPPED;
+            return WEFT_OK;
+        }
+        TRY(trainer_next_step(r->trainer, &r->loss, err));
+        r->step++;
+        TRY(announce(r, o, EVENT_STEP, err));
+    }
+    return WEFT_OK;
+}
+
+static weft_status run_epoch(run *r, const run_options *o, weft_error *err)
+{
+    TRY(run_epoch_steps(r, o, err));
+    if (r->status == RUN_STOPPED)
+        return WEFT_OK;
+    TRY(trainer_end_epoch(r->trainer, &r->metrics, err));
+    if (r->best.epoch == 0 || r->metrics.val_loss < r->best.val_loss) {
+        r->best = r->metrics;
+        TRY(announce(r, o, EVENT_BEST, err));
+    }
+    return announce(r, o, EVENT_EPOCH, err);
+}
+
+static weft_status run_epochs(run *r, const run_options *o, weft_error *err)
+{
+    while (r->trainer->epoch < r->settings->train.epochs && !limit_reached(r) && r->status == RUN_DONE)
+        TRY(run_epoch(r, o, err));
+    return WEFT_OK;
+}
+
+/* From the first announcement to the last. */
+static weft_status run_all(run *r, const run_options *o, weft_error *err)
+{
+    TRY(announce(r, o, EVENT_BEGIN, err));
+    weft_error own = {0};
+    const weft_status status = run_epochs(r, o, &own);
+    if (status == WEFT_DIVERGED) {
+        r->status = RUN_DIVERGED;
+        r->message = arena_text(r->memory, own.message);
+    }
+    if (status != WEFT_OK && err)
+        *err = own;
+    if (status != WEFT_OK && status != WEFT_DIVERGED)
+        return status;
+    TRY(announce(r, o, EVENT_END, err));
+    return status != WEFT_OK ? status : r->status == RUN_STOPPED ? WEFT_STOPPED : WEFT_OK;
+}
+
+static weft_status load_init(weft_model *m, const run_settings *s, weft_error *err)
+{
+    return s->train.init ? weft_model_load(m, s->train.init, err) : WEFT_OK;
+}
+
+static weft_trainer *create_trainer(weft_model *m, const run_settings *s, const weft_dataset *data, int threads, weft_error *err)
+{
+    return weft_trainer_create(m, data,
+                               &(weft_options){.optimizer = s->optimizer_text, .loss = s->loss_text, .scale = s->data.scale,
+                                               .batch = MIN(s->train.batch, data->split[WEFT_TRAIN].n), .seed = s->train.seed,
+                                               .threads = threads, .keep_order = !s->train.shuffle},
+                               err);
+}
+
+/* Nothing that a run left behind is written over without a word. */
+static weft_status check_folder(const run_options *o, arena *a, weft_error *err)
+{
+    const char *record = path_join(a, o->folder, "run.json"), *metrics = path_join(a, o->folder, "metrics.jsonl");
+    if (!record || !metrics)
+        return fail_memory(err);
+    if (!o->force && !o->resume && (file_exists(record) || file_exists(metrics)))
+        return fail(err, WEFT_BAD_INPUT, (where){o->folder, 0, 0}, "there is a run in this folder; go on with --resume, replace it with --force, "
+                    "or choose another folder with -o");
+    return folder_make(o->folder, err);
+}
+
+weft_status run_check(const run_settings *s, const weft_dataset *data, weft_error *err)
+{
+    weft_model *m = weft_model_create(s->model_text, err);
+    if (!m)
+        return err && err->status ? err->status : WEFT_BAD_INPUT;
+    const weft_status loaded = load_init(m, s, err);
+    weft_trainer *t = loaded == WEFT_OK ? create_trainer(m, s, data, 1, err) : NULL;
+    const weft_status status = t ? WEFT_OK : loaded != WEFT_OK ? loaded : WEFT_BAD_INPUT;
+    weft_trainer_free(t);
+    weft_model_free(m);
+    return status;
+}
+
+static weft_status run_in_folder(run *r, weft_model *m, const weft_dataset *data, const run_options *o, weft_error *err)
+{
+    TRY(load_init(m, r->settings, err));
+    r->trainer = create_trainer(m, r->settings, data, o->threads, err);
+    if (!r->trainer)
+        return err && err->status ? err->status : WEFT_BAD_INPUT;
+    if (o->resume && checkpoint_exists(o->folder, r->memory)) {
+        TRY(checkpoint_read(r, err));
+        r->resumed = true;
+    }
+    return run_all(r, o, err);
+}
+
+weft_status run_train(const run_settings *settings, const weft_dataset *data, const run_options *options, run *result, weft_error *err)
+{
+    arena memory = {0};
+    run r = {.settings = settings, .folder = options->folder, .memory = &memory, .status = RUN_DONE};
+    weft_model *m = weft_model_create(settings->model_text, err);
+    weft_status status = m ? check_folder(options, &memory, err) : WEFT_BAD_INPUT;
+    if (status == WEFT_OK)
+        status = run_in_folder(&r, m, data, options, err);
+    weft_trainer_free(r.trainer);
+    weft_model_free(m);
+    if (result) {
+        *result = r;
+        result->trainer = NULL;
+        result->memory = NULL;
+        result->message = NULL;
+    }
+    arena_deinit(&memory);
+    return status;
+}

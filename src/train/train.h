@@ -1,0 +1,182 @@
+/* Models with their parameters, the trainer, and a run: the loop that announces what happens to its listeners. */
+#ifndef TRAIN_H
+#define TRAIN_H
+
+#include <signal.h>
+
+#include "data/data.h"
+#include "plan/plan.h"
+
+/* ---- Models (model.c, model_file.c) ---- */
+
+struct weft_model {
+    graph graph;
+    isa level;
+    const kernels *kernels;
+    const char *layers;  /* as given: "linear 1000, relu, linear 10" */
+    real **weights;      /* [n_nodes], packed; NULL until the input's size is known */
+    double scale;        /* what samples are divided by: kept in the model's file */
+    const char *data;    /* what it was trained on, and its classes; NULL: nothing is known */
+    const char *const *class_names;
+    size_t n_classes;
+    plan *forward;       /* of the batch size that was used last */
+    size_t forward_batch;
+    pool *threads;       /* of one thread, for weft_model_forward */
+    arena memory, parameters;
+};
+
+/* Lets sizes flow and gives every block zeroed memory; nothing when they exist for this size already. */
+weft_status model_prepare(weft_model *m, size_t features, weft_error *err);
+/* Blocks of numbers that are packed like the weights (the weights, an optimizer's state), under the names of a state dict:
+ * PREFIX LAYER.NAME SUFFIX. */
+typedef struct named_blocks {
+    const char *prefix, *suffix;
+    real *const *blocks; /* [n_nodes] */
+} named_blocks;
+
+/* Appends them as tensors; the values are copies in `a`. */
+weft_status model_export(const weft_model *m, const named_blocks *from, tensor *tensors, size_t *n_tensors, arena *a);
+/* Fills them from a file; a missing or misshapen tensor is a mistake. */
+weft_status model_import(const weft_model *m, const named_blocks *to, const tensor_file *file, const char *path, weft_error *err);
+/* How many tensors model_export makes. */
+size_t model_tensors(const weft_model *m);
+
+/* ---- The trainer (trainer.c, evaluate.c) ---- */
+
+struct weft_trainer {
+    weft_model *model;
+    const weft_dataset *data;
+    weft_options options; /* its texts are not used after creation */
+    const op *loss;
+    const void *loss_fields;
+    optimizer optimizer;
+    pool *threads;
+    plan *train[2], *evaluate[2]; /* by batch size: the full one and the last, smaller one; compiled when first needed */
+    size_t train_batch[2], evaluate_batch[2];
+    uint32_t *index;      /* [batch] */
+    real **last_good;     /* [n_nodes]: the parameters before the epoch */
+    size_t epoch;         /* epochs done */
+    size_t step_of_epoch; /* steps done in the one that is under way */
+    double loss_sum;      /* of those steps */
+    double train_seconds;
+    const node *broken;   /* where it diverged: the first layer whose output was not finite */
+    arena memory;
+};
+
+/* The plan for batches of n samples, compiled at its first use. NULL: no memory. */
+plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err);
+size_t trainer_steps_per_epoch(const weft_trainer *t);
+/* The next step of the epoch that is under way; *loss is its batch's. WEFT_DIVERGED: the loss was not finite; the parameters are those
+ * of before the epoch, and `err` names the step and the layer. */
+weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err);
+/* After the last step: evaluates both splits, fills the metrics, begins the next epoch. */
+weft_status trainer_end_epoch(weft_trainer *t, weft_metrics *metrics, weft_error *err);
+
+/* Results over one split. */
+typedef struct evaluation {
+    double loss; /* mean over the samples */
+    size_t n_correct;
+    size_t n;
+    uint32_t *confusion; /* [C, C]: label, prediction; NULL: not wanted */
+} evaluation;
+
+/* Over samples without an index, any number of them. Adds to a zeroed `e`; e->confusion is counted where it is not NULL. */
+weft_status trainer_evaluate(weft_trainer *t, const batch *samples, evaluation *e, weft_error *err);
+weft_status trainer_evaluate_split(weft_trainer *t, weft_split split, evaluation *e, weft_error *err);
+
+/* How well one class is told from the others; 0 where nothing can be divided. */
+typedef struct class_score {
+    double precision, recall, f1;
+    size_t n; /* samples of the class */
+} class_score;
+
+/* From the confusion matrix, [n_outputs, n_outputs]. */
+class_score evaluation_class(const evaluation *e, size_t n_outputs, size_t class_index);
+
+/* ---- A run (run.c) and what it leaves behind (listen_*.c) ---- */
+
+typedef struct data_settings {
+    const char *set;
+    double scale;
+} data_settings;
+
+typedef struct train_settings {
+    size_t epochs, batch;
+    uint64_t seed;
+    bool shuffle, log_steps;
+    size_t max_steps; /* 0: no limit */
+    const char *init; /* NULL: drawn */
+} train_settings;
+
+extern const field data_fields[], train_fields[];
+
+/* One run, everything resolved. */
+typedef struct run_settings {
+    const char *title, *variant; /* variant: "" for a single run */
+    data_settings data;
+    train_settings train;
+    const setting *model, *loss, *optimizer; /* checked */
+    const char *model_text, *loss_text, *optimizer_text; /* the same on one line each, every default written out */
+    const char *config; /* the text of config.yaml */
+} run_settings;
+
+typedef enum run_status { RUN_DONE, RUN_DIVERGED, RUN_STOPPED } run_status;
+
+typedef enum event_kind {
+    EVENT_BEGIN,  /* everything is ready; also after a resume */
+    EVENT_STEP,
+    EVENT_BEST,   /* the validation loss is the lowest so far; before its EVENT_EPOCH */
+    EVENT_EPOCH,  /* metrics */
+    EVENT_END,    /* done, diverged or stopped; the trainer still stands */
+} event_kind;
+
+/* A run as its listeners see it. */
+typedef struct run {
+    const run_settings *settings;
+    const char *folder;
+    arena *memory;        /* for what listeners need while they hear; of the run */
+    weft_trainer *trainer;
+    uint64_t step;        /* steps done since the beginning */
+    double loss;          /* of the last one */
+    weft_metrics metrics; /* of the last epoch */
+    weft_metrics best;    /* of the epoch with the lowest validation loss; epoch 0: none yet */
+    run_status status;    /* at EVENT_END */
+    const char *message;  /* of a diverged run: the step and the layer */
+    bool resumed;
+} run;
+
+/* Something that hears what happens. One file each: train/listen_NAME.c defines listen_NAME; a command may bring more. */
+typedef struct listener {
+    const char *name;
+    weft_status (*hear)(void *self, const run *r, event_kind event, weft_error *err);
+    void *self; /* of those that a command brings */
+    bool late;  /* hears when all others have: a checkpoint is the last thing that an epoch leaves behind */
+} listener;
+
+typedef struct run_options {
+    const char *folder;
+    int threads; /* 0: as many as the process may use */
+    bool resume; /* go on from the folder's checkpoint, where there is one */
+    bool force;  /* replace a run that stands in the folder */
+    const volatile sig_atomic_t *stop; /* not 0: finish the step, save, end; NULL: never */
+    const listener *listeners; /* of the command's own */
+    size_t n_listeners;
+} run_options;
+
+/* Trains, and leaves a run folder behind. `data` is the set that the settings name. result, if not NULL, is filled as far as the run came.
+ * WEFT_DIVERGED, WEFT_STOPPED: everything is saved. */
+weft_status run_train(const run_settings *settings, const weft_dataset *data, const run_options *options, run *result,
+                      weft_error *err);
+/* Whether the settings fit the data set and each other: shapes, classes, the file to start from. Adds every mistake to `err`. */
+weft_status run_check(const run_settings *settings, const weft_dataset *data, weft_error *err);
+
+/* A line of metrics.jsonl; its numbers read back to the same bits. */
+void metrics_line(const weft_metrics *m, text *t);
+/* Cuts a file of lines behind its first n, where there is one. */
+weft_status keep_lines(const char *path, uint64_t n, weft_error *err);
+/* The checkpoint of a folder (listen_checkpoint.c): fills trainer, step, best and metrics. WEFT_BAD_INPUT: it belongs to other settings,
+ * or is damaged. */
+bool checkpoint_exists(const char *folder, arena *a);
+weft_status checkpoint_read(run *r, weft_error *err);
+
+#endif

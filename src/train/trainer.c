@@ -1,0 +1,248 @@
+/* The trainer: steps through epochs, or on batches that the caller brings. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/train.h"
+
+static weft_status read_texts(weft_trainer *t, weft_error *err)
+{
+    const char *optimizer_text = t->options.optimizer ? t->options.optimizer : "sgd";
+    const char *loss_text = t->options.loss ? t->options.loss : "cross_entropy";
+    const setting *o = setting_from_spec(&t->memory, optimizer_text, (where){"optimizer", 0, 0}, err);
+    const setting *l = setting_from_spec(&t->memory, loss_text, (where){"loss", 0, 0}, err);
+    if (!o || !l)
+        return WEFT_BAD_INPUT;
+    const weft_status one = optimizer_read(&t->optimizer, o, t->model->level, &t->memory, err);
+    const weft_status other = loss_read(&t->loss, &t->loss_fields, l, t->model->level, &t->memory, err);
+    t->options.optimizer = t->options.loss = NULL; /* the caller's; used up */
+    return one != WEFT_OK ? one : other;
+}
+
+static weft_status check_data(weft_trainer *t, weft_error *err)
+{
+    const weft_dataset *d = t->data;
+    if (d->n_classes > t->model->graph.out)
+        return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "the model gives %zu numbers, but %s has %zu classes; end it with \"linear %zu\"",
+                    t->model->graph.out, d->name, d->n_classes, d->n_classes);
+    if (!t->options.keep_order && d->split[WEFT_TRAIN].n > UINT32_MAX)
+        return fail(err, WEFT_BAD_INPUT, (where){d->name, 0, 0}, "more than 2^32 samples are not supported");
+    t->model->data = d->name;
+    t->model->class_names = d->class_names;
+    t->model->n_classes = d->n_classes;
+    t->model->scale = t->options.scale;
+    return WEFT_OK;
+}
+
+/* A second set of blocks, as large as the model's parameters. */
+static real **like_weights(weft_trainer *t)
+{
+    const graph *g = &t->model->graph;
+    real **blocks = arena_array(&t->memory, g->n_nodes, sizeof *blocks);
+    for (size_t i = 0; blocks && i < g->n_nodes; i++)
+        if (g->nodes[i].block_numbers && !(blocks[i] = arena_array(&t->memory, g->nodes[i].block_numbers, sizeof(real))))
+            return NULL;
+    return blocks;
+}
+
+static weft_status prepare(weft_trainer *t, weft_error *err)
+{
+    weft_model *m = t->model;
+    TRY(read_texts(t, err));
+    if (!(t->options.scale > 0) || !isfinite(t->options.scale))
+        return fail(err, WEFT_BAD_INPUT, (where){"scale", 0, 0}, "samples are divided by the scale: it must be above 0");
+    if (!t->data && !m->weights)
+        return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "without a data set the model's parameters must exist; call weft_model_init");
+    if (!m->weights)
+        TRY(weft_model_init(m, weft_dataset_features(t->data), t->options.seed, err));
+    if (t->data) {
+        TRY(model_prepare(m, weft_dataset_features(t->data), err)); /* whether it fits */
+        TRY(check_data(t, err));
+    }
+    size_t *numbers = arena_array(&t->memory, m->graph.n_nodes, sizeof *numbers);
+    t->index = arena_array(&t->memory, t->options.batch, sizeof *t->index);
+    t->last_good = like_weights(t);
+    if (!numbers || !t->index || !t->last_good)
+        return fail_memory(err);
+    for (size_t i = 0; i < m->graph.n_nodes; i++)
+        numbers[i] = m->graph.nodes[i].block_numbers;
+    TRY(optimizer_prepare(&t->optimizer, m->graph.n_nodes, numbers, &t->memory, err));
+    t->threads = pool_create(t->options.threads, err);
+    return t->threads ? WEFT_OK : err && err->status ? err->status : WEFT_NO_MEMORY;
+}
+
+weft_trainer *weft_trainer_create(weft_model *model, const weft_dataset *data, const weft_options *options, weft_error *err)
+{
+    static const weft_options defaults;
+    weft_trainer *t = calloc(1, sizeof *t);
+    if (!t) {
+        fail_memory(err);
+        return NULL;
+    }
+    t->model = model;
+    t->data = data;
+    t->options = options ? *options : defaults;
+    if (!t->options.batch)
+        t->options.batch = 32;
+    if (t->options.scale == 0)
+        t->options.scale = 1;
+    if (prepare(t, err) == WEFT_OK)
+        return t;
+    weft_trainer_free(t);
+    return NULL;
+}
+
+void weft_trainer_free(weft_trainer *t)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < 2; i++) {
+        plan_free(t->train[i]);
+        plan_free(t->evaluate[i]);
+    }
+    pool_free(t->threads);
+    arena_deinit(&t->memory);
+    free(t);
+}
+
+plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err)
+{
+    plan **plans = mode == PLAN_TRAIN ? t->train : t->evaluate;
+    size_t *sizes = mode == PLAN_TRAIN ? t->train_batch : t->evaluate_batch;
+    for (size_t i = 0; i < 2; i++)
+        if (plans[i] && sizes[i] == n)
+            return plans[i];
+    const size_t slot = plans[0] != NULL; /* the full size comes first; the second place is for whatever else */
+    plan_free(plans[slot]);
+    plans[slot] = plan_compile(&(plan_spec){.graph = &t->model->graph, .kernels = t->model->kernels, .mode = mode, .batch = n,
+                                            .weights = t->model->weights, .loss = t->loss, .loss_fields = t->loss_fields,
+                                            .optimizer = &t->optimizer},
+                               err);
+    sizes[slot] = n;
+    return plans[slot];
+}
+
+size_t trainer_steps_per_epoch(const weft_trainer *t)
+{
+    return (t->data->split[WEFT_TRAIN].n + t->options.batch - 1) / t->options.batch;
+}
+
+static void copy_blocks(const weft_trainer *t, real *const *from, real *const *to)
+{
+    for (size_t i = 0; i < t->model->graph.n_nodes; i++)
+        if (from[i])
+            memcpy(to[i], from[i], t->model->graph.nodes[i].block_numbers * sizeof(real));
+}
+
+static weft_status diverged(weft_trainer *t, double loss, weft_error *err)
+{
+    const unsigned long long number = t->optimizer.t;
+    if (t->broken)
+        return fail(err, WEFT_DIVERGED, (where){"training", 0, 0},
+                    "step %llu: the loss is %s; layer %zu (%s) is the first whose output is not finite; try a lower learning rate",
+                    number, isnan(loss) ? "nan" : "inf", t->broken->layer, t->broken->spec);
+    return fail(err, WEFT_DIVERGED, (where){"training", 0, 0}, "step %llu: the loss is %s, although every layer's output is finite",
+                number, isnan(loss) ? "nan" : "inf");
+}
+
+/* One step on a batch whose plan exists. */
+static weft_status run_step(weft_trainer *t, plan *p, const batch *b, double *loss, weft_error *err)
+{
+    optimizer_begin(&t->optimizer);
+    const bool finite = plan_run(p, b, t->threads);
+    *loss = plan_mean_loss(p);
+    if (finite)
+        return WEFT_OK;
+    t->broken = plan_first_broken(p);
+    return diverged(t, *loss, err);
+}
+
+weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err)
+{
+    const double begin = now_seconds();
+    const data_split *s = &t->data->split[WEFT_TRAIN];
+    if (t->step_of_epoch == 0) {
+        copy_blocks(t, t->model->weights, t->last_good);
+        t->loss_sum = t->train_seconds = 0;
+    }
+    const size_t n = loader_indices(s->n, t->options.batch, !t->options.keep_order, t->options.seed, t->epoch, t->step_of_epoch, t->index);
+    plan *p = trainer_plan(t, PLAN_TRAIN, n, err);
+    if (!p)
+        return WEFT_NO_MEMORY;
+    const batch b = {.samples = s->samples, .bytes = t->data->type == DTYPE_U8, .scale = t->options.scale, .labels = s->labels,
+                     .index = t->index, .n = n};
+    const weft_status status = run_step(t, p, &b, loss, err);
+    if (status == WEFT_DIVERGED)
+        copy_blocks(t, t->last_good, t->model->weights);
+    t->loss_sum += *loss;
+    t->step_of_epoch++;
+    t->train_seconds += now_seconds() - begin;
+    return status;
+}
+
+weft_status trainer_end_epoch(weft_trainer *t, weft_metrics *metrics, weft_error *err)
+{
+    const double begin = now_seconds();
+    evaluation train = {0}, val = {0};
+    TRY(trainer_evaluate_split(t, WEFT_TRAIN, &train, err));
+    TRY(trainer_evaluate_split(t, WEFT_TEST, &val, err));
+    t->epoch++;
+    *metrics = (weft_metrics){
+        .epoch = t->epoch,
+        .train_loss = t->loss_sum / (double)t->step_of_epoch,
+        .train_acc = (double)train.n_correct / (double)train.n,
+        .val_loss = val.loss,
+        .val_acc = (double)val.n_correct / (double)val.n,
+        .lr = t->optimizer.lr,
+        .train_seconds = t->train_seconds,
+        .eval_seconds = now_seconds() - begin,
+    };
+    t->step_of_epoch = 0;
+    if (isfinite(train.loss) && isfinite(val.loss))
+        return WEFT_OK;
+    copy_blocks(t, t->last_good, t->model->weights);
+    return fail(err, WEFT_DIVERGED, (where){"training", 0, 0}, "epoch %zu: the loss over the whole %s is not finite; try a lower learning rate",
+                t->epoch, isfinite(train.loss) ? "test set" : "training set");
+}
+
+weft_status weft_trainer_epoch(weft_trainer *t, weft_metrics *metrics, weft_error *err)
+{
+    if (!t->data)
+        return fail(err, WEFT_BAD_INPUT, (where){"trainer", 0, 0}, "this trainer has no data set; use weft_trainer_step");
+    double loss;
+    for (const size_t steps = trainer_steps_per_epoch(t); t->step_of_epoch < steps;)
+        TRY(trainer_next_step(t, &loss, err));
+    return trainer_end_epoch(t, metrics, err);
+}
+
+/* The caller's batch as a plan takes it, after a look at its labels. */
+static weft_status callers_batch(const weft_trainer *t, const weft_batch *b, batch *out, weft_error *err)
+{
+    if (!b->n)
+        return fail(err, WEFT_BAD_INPUT, (where){"batch", 0, 0}, "the batch is empty");
+    for (size_t i = 0; i < b->n; i++)
+        if (b->y[i] < 0 || (size_t)b->y[i] >= t->model->graph.out)
+            return fail(err, WEFT_BAD_INPUT, (where){"batch", 0, 0}, "label %zu is %d, but the model has classes 0 to %zu", i, b->y[i],
+                        t->model->graph.out - 1);
+    *out = (batch){.samples = b->x, .scale = 1, .labels = b->y, .n = b->n};
+    return WEFT_OK;
+}
+
+weft_status weft_trainer_step(weft_trainer *t, const weft_batch *given, double *loss, weft_error *err)
+{
+    batch b;
+    TRY(callers_batch(t, given, &b, err));
+    plan *p = trainer_plan(t, PLAN_TRAIN, b.n, err);
+    return p ? run_step(t, p, &b, loss, err) : WEFT_NO_MEMORY;
+}
+
+weft_status weft_trainer_evaluate(weft_trainer *t, const weft_batch *given, double *loss, size_t *n_correct, weft_error *err)
+{
+    batch b;
+    evaluation e = {0};
+    TRY(callers_batch(t, given, &b, err));
+    TRY(trainer_evaluate(t, &b, &e, err));
+    *loss = e.loss;
+    *n_correct = e.n_correct;
+    return WEFT_OK;
+}
