@@ -8,7 +8,7 @@ comma := ,
 Q := $(if $(V),,@)
 
 VERSION := $(shell sed -n 's/^\#define WEFT_VERSION "\(.*\)"/\1/p' include/weft.h)
-LIBS := yaml-0.1 jansson libdeflate zlib libpng cairo sleef libmd libxxhash
+LIBS := yaml-0.1 jansson libdeflate zlib cairo sleef libmd libxxhash
 
 # ---- Flags ----
 # Every build rounds the same way: no contraction but where the source says fma, nothing of -ffast-math.

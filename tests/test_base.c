@@ -175,7 +175,8 @@ static void text_grows(void **state)
 static void whole_numbers_match_in_full(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", " 1", "1 ", "-1", "+1", "0x10", "1.0", "1e3", "18446744073709551616", "99999999999999999999"};
+    static const char *const bad[] = {
+        "", " 1", "1 ", "-1", "+1", "0x10", "1.0", "1e3", "18446744073709551616", "99999999999999999999"};
     uint64_t x = 42;
     for (size_t i = 0; i < COUNT(bad); i++)
         if (parse_u64(bad[i], &x))
@@ -188,14 +189,21 @@ static void whole_numbers_match_in_full(void **state)
 static void decimals_match_in_full(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",     " 1",   "1 ",  "0x1p3", "inf", "-Infinity", "nan", "1e400", "-1e400",
-                                      "1e",   "1e+",  ".",   "+",     "1,5", "1.2.3",     "--1", "e5",    "1_000"};
+    static const char *const bad[] = {"",   " 1",  "1 ", "0x1p3", "inf", "-Infinity", "nan", "1e400", "-1e400",
+                                      "1e", "1e+", ".",  "+",     "1,5", "1.2.3",     "--1", "e5",    "1_000"};
     static const struct {
         const char *written;
         double value;
-    } good[] = {{"1", 1},       {"-.5", -0.5},  {"+5.", 5},     {"1e-3", 1e-3},
-                {"1E+3", 1000}, {"1e-400", 0},  {"0.1", 0.1},   {"9007199254740993", 9007199254740992.0},
-                {"4.9e-324", 4.9e-324}, {"1.7976931348623157e308", 1.7976931348623157e308}};
+    } good[] = {{"1", 1},
+                {"-.5", -0.5},
+                {"+5.", 5},
+                {"1e-3", 1e-3},
+                {"1E+3", 1000},
+                {"1e-400", 0},
+                {"0.1", 0.1},
+                {"9007199254740993", 9007199254740992.0},
+                {"4.9e-324", 4.9e-324},
+                {"1.7976931348623157e308", 1.7976931348623157e308}};
     double x = 42;
     for (size_t i = 0; i < COUNT(bad); i++)
         if (parse_double(bad[i], &x))
@@ -213,7 +221,8 @@ static void printed_numbers_read_back_to_the_same_bits(void **state)
     static const struct {
         double value;
         const char *printed;
-    } cases[] = {{0.1, "0.1"}, {1, "1"}, {-0.0, "-0"}, {1e23, "1e+23"}, {1.0 / 3, "0.3333333333333333"}, {INFINITY, "null"}, {NAN, "null"}};
+    } cases[] = {{0.1, "0.1"},       {1, "1"},     {-0.0, "-0"}, {1e23, "1e+23"}, {1.0 / 3, "0.3333333333333333"},
+                 {INFINITY, "null"}, {NAN, "null"}};
     for (size_t i = 0; i < COUNT(cases); i++)
         assert_string_equal(print_double(cases[i].value, buffer), cases[i].printed);
     for (uint64_t i = 0; i < 20000; i++) {
@@ -221,7 +230,8 @@ static void printed_numbers_read_back_to_the_same_bits(void **state)
         double value, back;
         rng_u32x4(7, RNG_SHOW, 0, i, bits);
         memcpy(&value, bits, sizeof value);
-        if (isfinite(value) && (!parse_double(print_double(value, buffer), &back) || memcmp(&value, &back, sizeof value) != 0))
+        if (isfinite(value) &&
+            (!parse_double(print_double(value, buffer), &back) || memcmp(&value, &back, sizeof value) != 0))
             fail_msg("%a was printed as %s", value, buffer);
     }
 }
@@ -248,8 +258,16 @@ static void a_slip_of_the_finger_finds_its_word(void **state)
     (void)state;
     static const char *const words[] = {"lr", "momentum", NULL, "nesterov", "weight_decay"};
     static const char *const cases[][2] = {
-        {"momentun", "momentum"}, {"momnetum", "momentum"}, {"MOMENTUM", "momentum"}, {"nestrov", "nesterov"},
-        {"weightdecay", "weight_decay"}, {"rl", "lr"}, {"x", NULL}, {"", NULL}, {"dampening", NULL}, {"mom", NULL},
+        {"momentun", "momentum"},
+        {"momnetum", "momentum"},
+        {"MOMENTUM", "momentum"},
+        {"nestrov", "nesterov"},
+        {"weightdecay", "weight_decay"},
+        {"rl", "lr"},
+        {"x", NULL},
+        {"", NULL},
+        {"dampening", NULL},
+        {"mom", NULL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const char *found = nearest_word(cases[i][0], words, COUNT(words), sizeof words[0]);
@@ -317,9 +335,24 @@ static void broken_specs_are_refused_at_their_column(void **state)
         const char *spec;
         size_t column; /* of the mistake, from 1 */
     } cases[] = {
-        {"a,,b", 3}, {"a,", 3}, {",a", 1}, {"lr=0.1", 1}, {"sgd lr=", 5}, {"sgd lr= 0.1", 5}, {"sgd =1", 5}, {"adam betas=(1, 2", 12},
-        {"adam betas=[1, 2)", 17}, {"adam betas=(1 2)", 15}, {"adam betas=(1,)", 15}, {"f(x)", 2}, {"a b)", 4}, {"a \"b", 3},
-        {"a \"b\"c", 6}, {"a name=b", 3}, {"é b=", 3}, {"a \"b\\", 3},
+        {"a,,b", 3},
+        {"a,", 3},
+        {",a", 1},
+        {"lr=0.1", 1},
+        {"sgd lr=", 5},
+        {"sgd lr= 0.1", 5},
+        {"sgd =1", 5},
+        {"adam betas=(1, 2", 12},
+        {"adam betas=[1, 2)", 17},
+        {"adam betas=(1 2)", 15},
+        {"adam betas=(1,)", 15},
+        {"f(x)", 2},
+        {"a b)", 4},
+        {"a \"b", 3},
+        {"a \"b\"c", 6},
+        {"a name=b", 3},
+        {"é b=", 3},
+        {"a \"b\\", 3},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         arena a = {0};
@@ -372,7 +405,8 @@ static const field example_fields[] = {
     {"seed", FIELD_U64, offsetof(example, seed), 0, .help = "of the shuffle"},
     {"lr", FIELD_REAL, offsetof(example, lr), FIELD_REQUIRED | FIELD_BARE | FIELD_ABOVE_MIN, .help = "learning rate"},
     {"momentum", FIELD_REAL, offsetof(example, momentum), FIELD_BELOW_MAX, .max = 1, .help = "share kept"},
-    {"betas", FIELD_PAIR, offsetof(example, betas), FIELD_BELOW_MAX, .max = 1, .value = {0.9, 0.999}, .help = "shares kept"},
+    {"betas", FIELD_PAIR, offsetof(example, betas), FIELD_BELOW_MAX, .max = 1, .value = {0.9, 0.999},
+     .help = "shares kept"},
     {"nesterov", FIELD_BOOL, offsetof(example, nesterov), 0, .value = {1}, .help = "look ahead"},
     {"note", FIELD_TEXT, offsetof(example, note), 0, .help = "anything"},
     {0},
@@ -393,7 +427,9 @@ static void fields_fill_a_struct(void **state)
     arena a = {0};
     weft_error err = {0};
     example x;
-    assert_int_equal(read_example("sgd 64 1e-3 betas=(0.5, 0) seed=18446744073709551615 nesterov=false note=hi", &x, &a, &err), WEFT_OK);
+    assert_int_equal(
+        read_example("sgd 64 1e-3 betas=(0.5, 0) seed=18446744073709551615 nesterov=false note=hi", &x, &a, &err),
+        WEFT_OK);
     assert_int_equal(x.batch, 64);
     assert_true(x.seed == UINT64_MAX && x.lr == 1e-3 && x.momentum == 0);
     assert_true(x.betas[0] == 0.5 && x.betas[1] == 0 && !x.nesterov);
@@ -426,7 +462,8 @@ static void wrong_fields_are_explained(void **state)
         {"note=(1)", "note must be a text, not a list"},
         {"momentun=0.9", "unknown key \"momentun\" of optimizer sgd; did you mean \"momentum\"?"},
         {"nme=x", "unknown key \"nme\" of optimizer sgd; did you mean \"name\"?"},
-        {"quite=other", "unknown key \"quite\" of optimizer sgd; it has batch, seed, lr, momentum, betas, nesterov, note, name"},
+        {"quite=other",
+         "unknown key \"quite\" of optimizer sgd; it has batch, seed, lr, momentum, betas, nesterov, note, name"},
         {"lr=2", "lr of optimizer sgd is given twice"},
         {"5 6 7", "\"7\" is one value too many for optimizer sgd; write key=value"},
         {"5 batch=6", "batch of optimizer sgd is given twice"},
@@ -452,10 +489,12 @@ static void all_mistakes_are_told_at_once(void **state)
     const setting *s = setting_from_spec(&a, "sgd batch=0 momentum=2 zzz=1", (where){"f.yaml", 4, 9}, &err);
     assert_int_equal(fields_read(example_fields, s, "it", name_only, &x, &a, &err), WEFT_BAD_INPUT);
     assert_int_equal(err.count, 4);
-    assert_string_equal(err.message, "f.yaml:4:19: batch is 0, but must be at least 1\n"
-                                     "f.yaml:4:30: momentum is 2, but must be at least 0 and below 1\n"
-                                     "f.yaml:4:32: unknown key \"zzz\" of it; it has batch, seed, lr, momentum, betas, nesterov, note, name\n"
-                                     "f.yaml:4:9: lr of it is missing: learning rate");
+    assert_string_equal(
+        err.message,
+        "f.yaml:4:19: batch is 0, but must be at least 1\n"
+        "f.yaml:4:30: momentum is 2, but must be at least 0 and below 1\n"
+        "f.yaml:4:32: unknown key \"zzz\" of it; it has batch, seed, lr, momentum, betas, nesterov, note, name\n"
+        "f.yaml:4:9: lr of it is missing: learning rate");
     assert_true(x.batch == 32 && x.momentum == 0);
     arena_deinit(&a);
 }
@@ -465,8 +504,15 @@ static void printed_fields_read_back(void **state)
     (void)state;
     arena a = {0};
     weft_error err = {0};
-    example x = {.batch = 7, .seed = UINT64_MAX, .lr = 1.0 / 3, .momentum = 1e-300, .betas = {0.1, 0.25}, .nesterov = true}, y;
-    static const char *const notes[] = {NULL, "plain/file-1.txt", "", "two words: # \"quoted\" \\ back\nline\ttab", "-", "é"};
+    example x = {.batch = 7,
+                 .seed = UINT64_MAX,
+                 .lr = 1.0 / 3,
+                 .momentum = 1e-300,
+                 .betas = {0.1, 0.25},
+                 .nesterov = true},
+            y;
+    static const char *const notes[] = {NULL, "plain/file-1.txt", "", "two words: # \"quoted\" \\ back\nline\ttab", "-",
+                                        "é"};
     for (size_t i = 0; i < COUNT(notes); i++) {
         text t = {0};
         x.note = notes[i];
@@ -500,7 +546,11 @@ static void philox_gives_the_published_answers(void **state)
     } cases[] = {
         {0, 0, 0, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
         {UINT64_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-        {0x299f31d0a4093822, 0x85a308d3243f6a88, 0x13198a2e, 0x03707344, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+        {0x299f31d0a4093822,
+         0x85a308d3243f6a88,
+         0x13198a2e,
+         0x03707344,
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         uint32_t out[4];
@@ -559,8 +609,8 @@ static void a_permutation_visits_every_place_once(void **state)
     }
 }
 
-/* Counts how often what lies in bucket i of the places comes from bucket j, and returns the chi-square over the 100 cells, which has 81
- * degrees of freedom: mean 81, standard deviation 12.7. */
+/* Counts how often what lies in bucket i of the places comes from bucket j, and returns the chi-square over the 100
+ * cells, which has 81 degrees of freedom: mean 81, standard deviation 12.7. */
 static double chi_square(uint64_t n, uint32_t n_streams)
 {
     double cells[10][10] = {{0}}, expected = (double)n * n_streams / 100, sum = 0;
@@ -592,11 +642,13 @@ static void seeds_and_streams_shuffle_differently(void **state)
 {
     (void)state;
     permutation p = permutation_make(60000, 1, RNG_SHUFFLE, 0), seed = permutation_make(60000, 2, RNG_SHUFFLE, 0),
-                stream = permutation_make(60000, 1, RNG_SHUFFLE, 1), high = permutation_make(60000, 1 + (UINT64_C(1) << 32), RNG_SHUFFLE, 0);
+                stream = permutation_make(60000, 1, RNG_SHUFFLE, 1),
+                high = permutation_make(60000, 1 + (UINT64_C(1) << 32), RNG_SHUFFLE, 0);
     int same = 0;
     for (uint64_t i = 0; i < 1000; i++) {
         uint64_t at = permutation_at(&p, i);
-        same += (at == permutation_at(&seed, i)) + (at == permutation_at(&stream, i)) + (at == permutation_at(&high, i));
+        same +=
+            (at == permutation_at(&seed, i)) + (at == permutation_at(&stream, i)) + (at == permutation_at(&high, i));
     }
     assert_true(same < 5); /* 0.05 are expected */
 }

@@ -248,6 +248,8 @@ static void every_image_needs_a_label(void **state)
     put_small_set();
     put("train-labels-idx1-ubyte", labels(6, 3));
     refused(folder, "has 6 labels", "has 7 images", "train-labels-idx1-ubyte", "train-images-idx3-ubyte");
+    put("train-labels-idx1-ubyte", labels(8, 3));
+    refused(folder, "has 8 labels", "has 7 images");
 }
 
 static void images_in_the_place_of_labels_are_told(void **state)
@@ -467,6 +469,13 @@ static void a_missing_data_set_is_said_with_how_to_get_it(void **state)
     assert_non_null(strstr(err.message, "/another/weft/fashion-mnist-elsewhere"));
     assert_non_null(strstr(err.message, "/usr/share/datasets/fashion-mnist-elsewhere"));
     assert_non_null(strstr(err.message, "apt install dataset-fashion-mnist"));
+
+    setenv("XDG_DATA_HOME", "relative", 1); /* to be ignored, says its standard */
+    setenv("HOME", "/at/home", 1);
+    err = (weft_error){0};
+    assert_int_equal(catalogue_locate(&entry, &memory, &found, &err), WEFT_BAD_INPUT);
+    assert_null(strstr(err.message, "relative"));
+    assert_non_null(strstr(err.message, "/at/home/.local/share/weft/fashion-mnist-elsewhere"));
     unsetenv("WEFT_DATA");
     unsetenv("XDG_DATA_HOME");
     arena_deinit(&memory);

@@ -253,6 +253,13 @@ static void a_file_over_the_limit_is_refused_with_the_limit(void **state)
     blob b = {0};
     add_gzip(&b, "\0\0\x08\2\0\1\0\0\0\0\1\0", 12, 1 << 24);
     refused_within(MIB, b, "more than 1048576 bytes, the limit");
+    bytes out;
+    weft_error err = {0};
+    b = (blob){0};
+    add_gzip(&b, "", 0, MIB + 1);
+    assert_int_equal(gzip_unpack("zeros", &(bytes){b.data, b.size}, MIB, NULL, &out, &err), WEFT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "zeros: holds more than 1048576 bytes"));
+    drop(&b);
     assert_true(data_limit_bytes() <= (size_t)8 << 30);
     assert_true(data_limit_bytes() > 64 * MIB);
 }
@@ -369,6 +376,9 @@ static void members_are_joined(void **state)
     add_gzip(&b, SMALL, 7, 0);
     add_gzip(&b, "", 0, 0);
     add_gzip(&b, &SMALL[7], SMALL_BYTES - 7, 0);
+    accepted(b);
+    b = gzip(SMALL, SMALL_BYTES / 2); /* of one size, so that the last one's fits the first */
+    add_gzip(&b, &SMALL[SMALL_BYTES / 2], SMALL_BYTES / 2, 0);
     accepted(b);
 }
 

@@ -18,8 +18,8 @@ struct arena_chunk {
 
 enum { ALIGNMENT = 64, CHUNK_BYTES = 1 << 14, HUGE_PAGE_BYTES = 1 << 21 };
 
-/* Fewer TLB misses where weights are streamed. Only whole huge pages inside the chunk are asked for, and it is advice: a refusal
- * costs speed alone. */
+/* Fewer TLB misses where weights are streamed. Only whole huge pages inside the chunk are asked for, and it is advice:
+ * a refusal costs speed alone. */
 static void prefer_huge_pages(unsigned char *memory, size_t capacity)
 {
     uintptr_t first = round_up((uintptr_t)memory, HUGE_PAGE_BYTES);

@@ -97,7 +97,8 @@ static bool check_range(reader *r, const field *f, const setting *s, double x, c
     char min[32], max[32], range[128];
     int used = 0;
     if (isfinite(f->min))
-        used = snprintf(range, sizeof range, "%s %s", f->flags & FIELD_ABOVE_MIN ? "above" : "at least", print_double(f->min, min));
+        used = snprintf(range, sizeof range, "%s %s", f->flags & FIELD_ABOVE_MIN ? "above" : "at least",
+                        print_double(f->min, min));
     if (has_max(f) && isfinite(f->max))
         snprintf(range + used, sizeof range - (size_t)used, "%s%s %s", used > 0 ? " and " : "",
                  f->flags & FIELD_BELOW_MAX ? "below" : "at most", print_double(f->max, max));
@@ -135,7 +136,8 @@ static void read_pair(reader *r, const field *f, const setting *s, double at[2])
     const setting *a = s->kind == SETTING_LIST ? s->first : NULL, *b = a ? a->next : NULL;
     if (b == NULL || b->next != NULL) {
         MISTAKE(r, s->at, "%s must be two numbers such as [%s, %s], not %s", f->name, print_double(f->value[0], first),
-                print_double(f->value[1], second), s->kind == SETTING_LIST ? "a list of another length" : quote(s, buffer));
+                print_double(f->value[1], second),
+                s->kind == SETTING_LIST ? "a list of another length" : quote(s, buffer));
         return;
     }
     read_real(r, f, a, "the first of ", &at[0]);
@@ -214,7 +216,8 @@ static void unknown_key(reader *r, const setting *s)
     text known = {0};
     for (size_t i = 0; i < n + n_skipped; i++)
         text_printf(&known, "%s%s", i > 0 ? ", " : "", i < n ? r->table[i].name : r->skip[i - n]);
-    MISTAKE(r, s->key_at, "unknown key \"%s\" of %s; it has %s", s->key, r->what, known.length ? known.data : "no keys");
+    MISTAKE(r, s->key_at, "unknown key \"%s\" of %s; it has %s", s->key, r->what,
+            known.length ? known.data : "no keys");
     text_free(&known);
 }
 
@@ -270,7 +273,8 @@ weft_status fields_read(const field *table, const setting *map, const char *what
     assert(fields_count(table) <= MAX_FIELDS);
     fields_default(table, out);
     if (map != NULL && map->kind != SETTING_MAP)
-        return fail(err, WEFT_BAD_INPUT, map->at, "%s must be a map of keys and values, not %s", what, quote(map, buffer));
+        return fail(err, WEFT_BAD_INPUT, map->at, "%s must be a map of keys and values, not %s", what,
+                    quote(map, buffer));
     if (map != NULL)
         read_map(&r, map);
     where at = map ? map->at : (where){0};
@@ -322,7 +326,8 @@ static void add_value(const field *f, const void *at, text *t)
         text_add(t, print_double(*(const double *)at, first));
         break;
     case FIELD_PAIR:
-        text_printf(t, "[%s, %s]", print_double(((const double *)at)[0], first), print_double(((const double *)at)[1], second));
+        text_printf(t, "[%s, %s]", print_double(((const double *)at)[0], first),
+                    print_double(((const double *)at)[1], second));
         break;
     case FIELD_BOOL:
         text_add(t, *(const bool *)at ? "true" : "false");

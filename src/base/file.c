@@ -31,7 +31,8 @@ static weft_status read_all(int fd, const char *path, size_t limit, bytes *out, 
     TRY(check_regular(&st, path, err));
     size_t size = (size_t)st.st_size;
     if (size > limit || size > SIZE_MAX / 2)
-        return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "has %zu bytes, more than the limit of %zu", size, limit);
+        return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "has %zu bytes, more than the limit of %zu", size,
+                    limit);
     *out = (bytes){malloc(size + 1), size};
     if (out->data == NULL)
         return fail_memory(err);
@@ -146,8 +147,8 @@ static int temporary_create(const place *p)
     return fd;
 }
 
-/* Fills the temporary file and closes it. A failed fsync is not tried again: the kernel may have dropped the pages, and a
- * second call would succeed without them. */
+/* Fills the temporary file and closes it. A failed fsync is not tried again: the kernel may have dropped the pages, and
+ * a second call would succeed without them. */
 static weft_status temporary_fill(const place *p, int fd, const void *data, size_t size, weft_error *err)
 {
     weft_status status = WEFT_OK;

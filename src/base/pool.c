@@ -64,8 +64,8 @@ static long futex(atomic_uint *word, int operation, unsigned value)
     return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
 }
 
-/* The sleeper counts itself, then looks at `passed`; the opener changes `passed`, then looks at the count. In the one order of
- * sequentially consistent operations, one of the two sees the other, so no wake-up is lost. */
+/* The sleeper counts itself, then looks at `passed`; the opener changes `passed`, then looks at the count. In the one
+ * order of sequentially consistent operations, one of the two sees the other, so no wake-up is lost. */
 static void gate_open(gate *g)
 {
     atomic_fetch_add(&g->passed, 1);
@@ -148,7 +148,7 @@ int pool_threads(const pool *p)
     return p->n_threads;
 }
 
-/* Signals go to the caller's threads, but not those that a thread's own faults raise: they should end in a core dump. */
+/* Signals go to the caller's threads, except those that a thread's own faults raise: they should end in a core dump. */
 static sigset_t signals_of_callers(void)
 {
     static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
@@ -183,8 +183,8 @@ static int start_workers(pool *p)
 pool *pool_create(int n_threads, weft_error *err)
 {
     if (n_threads < 0 || n_threads > MAX_THREADS) {
-        fail(err, WEFT_BAD_INPUT, (where){0}, "threads is %d, but must be at least 0 (all cores) and at most %d", n_threads,
-             MAX_THREADS);
+        fail(err, WEFT_BAD_INPUT, (where){0}, "threads is %d, but must be at least 0 (all cores) and at most %d",
+             n_threads, MAX_THREADS);
         return NULL;
     }
     int cores = usable_cores();
@@ -203,8 +203,8 @@ pool *pool_create(int n_threads, weft_error *err)
     int error = start_workers(p);
     if (error == 0)
         return p;
-    fail(err, error == ENOMEM ? WEFT_NO_MEMORY : WEFT_IO, (where){0}, "cannot start thread %d of %d: %s; use fewer threads",
-         p->n_started + 2, n_threads, strerror(error));
+    fail(err, error == ENOMEM ? WEFT_NO_MEMORY : WEFT_IO, (where){0},
+         "cannot start thread %d of %d: %s; use fewer threads", p->n_started + 2, n_threads, strerror(error));
     pool_free(p);
     return NULL;
 }
@@ -244,8 +244,8 @@ static bool read_line(const char *path, const char *prefix, char *line, size_t s
     return found;
 }
 
-/* The smallest cpu.max ("QUOTA PERIOD", in microseconds, or "max PERIOD") of the process's cgroup and those above it, in cores,
- * rounded up; `cores` where nothing says less. */
+/* The smallest cpu.max ("QUOTA PERIOD", in microseconds, or "max PERIOD") of the process's cgroup and those above it,
+ * in cores, rounded up; `cores` where nothing says less. */
 static int within_quota(int cores)
 {
     static const char root[] = "/sys/fs/cgroup";

@@ -60,8 +60,8 @@ static uint64_t feistel(const permutation *p, uint64_t x)
     return (uint64_t)left << p->half_bits | right;
 }
 
-/* Walks the cycle of i until it is back below n: at most 4 n numbers take part, so about 4 passes on average at the worst, and it
- * ends because i itself lies on the cycle. */
+/* Walks the cycle of i until it is back below n: at most 4 n numbers take part, so about 4 passes on average at the
+ * worst, and it ends because i itself lies on the cycle. */
 uint64_t permutation_at(const permutation *p, uint64_t i)
 {
     do

@@ -209,8 +209,8 @@ static unsigned char lower(char c)
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
-/* Damerau and Levenshtein's distance (optimal string alignment): letters put in, left out, changed, or two swapped. Both words are
- * shorter than WORD_BYTES. */
+/* Damerau and Levenshtein's distance (optimal string alignment): letters put in, left out, changed, or two swapped.
+ * Both words are shorter than WORD_BYTES. */
 static size_t edits(const char *a, const char *b)
 {
     size_t n = strlen(b), rows[3][WORD_BYTES];

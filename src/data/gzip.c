@@ -88,7 +88,7 @@ static weft_status after_member(pass *p, z_stream *z, bool *ended, weft_error *e
     *ended = n_zeros == n;
     if (*ended)
         return WEFT_OK;
-    if (n_zeros > 0 || rest[0] != 0x1F)
+    if (rest[0] != 0x1F)
         return fail(err, WEFT_BAD_INPUT, (where){.file = p->content.name},
                     "byte %zu: what follows the gzip data is not gzip; cut it off", p->used + n_zeros);
     return inflateReset(z) == Z_OK ? WEFT_OK : fail_memory(err);

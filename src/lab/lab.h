@@ -4,9 +4,12 @@
 
 #include "train/train.h"
 
-/* A YAML text as settings, with their places. Scalars stay text; duplicate keys, anchors, tags and several documents are refused.
- * `name` is for messages. */
+/* A YAML text as settings, with their places. Scalars stay text, and an empty text is an empty scalar. Duplicate keys, anchors, aliases,
+ * tags and several documents are refused. `name` is for messages. NULL: it cannot be read on; where it can, what is returned is only to
+ * find more mistakes in when `err` has some. */
 setting *yaml_parse(arena *a, const char *name, const char *data, size_t size, weft_error *err);
+/* The same for a value on a command line: its mistakes have no line. */
+setting *yaml_parse_argument(arena *a, const char *name, const char *argument, weft_error *err);
 /* Settings as YAML in flow style, on one line; what needs quotes gets them. */
 void yaml_print(const setting *s, text *t);
 
@@ -14,6 +17,7 @@ typedef struct variant {
     const char *name; /* "" where the file has no variants */
     const char *slug; /* unique, fit for a folder */
     run_settings settings; /* its seed is the first */
+    const char *config_head; /* settings.config up to the section with the seed */
 } variant;
 
 /* An experiment file, read and checked. */
@@ -23,11 +27,12 @@ typedef struct experiment {
     variant *variants; /* at least one */
     size_t n_seeds;
     const uint64_t *seeds; /* at least one */
+    bool own_seeds;        /* the file has no `seeds`: each variant runs with its own train.seed */
     arena memory;
 } experiment;
 
-/* `overrides`: texts "dotted.key=value", the value in YAML; they change the base, which variants change in turn. Every mistake of the file is
- * in `err`. */
+/* `overrides`: texts "dotted.key=value", the value in YAML. They change the file in their order, before its variants change it in turn: a
+ * variant's own key wins, and "variants.NAME.key=value" changes that. Every mistake of the file is in `err`. */
 experiment *experiment_open(const char *path, const char *const *overrides, size_t n_overrides, weft_error *err);
 void experiment_close(experiment *e);
 /* The settings of one variant with one seed; lives in the experiment. */

@@ -125,7 +125,7 @@ weft_status figure_layout(figure *f, arena *a, weft_error *err)
 
 /* ---- Drawing ---- */
 
-static void shape(cairo_t *cr, unsigned kind, double x, double y, double r)
+static void marker_path(cairo_t *cr, unsigned kind, double x, double y, double r)
 {
     static const double corners[N_MARKERS][4][2] = {
         [1] = {{-.9, -.9}, {.9, -.9}, {.9, .9}, {-.9, .9}},
@@ -146,7 +146,7 @@ static void shape(cairo_t *cr, unsigned kind, double x, double y, double r)
 static void draw_marker(cairo_t *cr, const series *s, double x, double y)
 {
     ink_color(cr, s->hollow ? 0xffffff : look_color(s->look), 1);
-    shape(cr, s->look % N_MARKERS, x, y, 2.6);
+    marker_path(cr, s->look % N_MARKERS, x, y, 2.6);
     cairo_fill_preserve(cr);
     ink_color(cr, look_color(s->look), 1);
     cairo_set_line_width(cr, s->hollow ? 1.3 : 0.6);
@@ -229,7 +229,7 @@ static void draw_off_scale(cairo_t *cr, const panel *p, const series *s, double 
 {
     double y = above ? p->plot.y + 5 : p->plot.y + p->plot.height - 5;
     ink_color(cr, look_color(s->look), 1);
-    shape(cr, above ? 2 : 4, x, y, 3.4);
+    marker_path(cr, above ? 2 : 4, x, y, 3.4);
     cairo_fill(cr);
 }
 
@@ -261,7 +261,7 @@ static void draw_points(cairo_t *cr, const panel *p, const series *s)
         if (inside && s->ring && s->epoch[i] == *s->ring) {
             cairo_set_line_width(cr, 1.3);
             ink_color(cr, 0x1a1a1a, 1);
-            shape(cr, 0, x, y, 6);
+            marker_path(cr, 0, x, y, 6);
             cairo_stroke(cr);
         }
     }

@@ -30,9 +30,11 @@ void metrics_print(const weft_metrics *m, text *t);
 /* curves.svg and curves.png in the run's folder: loss and accuracy over epochs, training and validation. */
 weft_status report_curves(const run_record *run, weft_error *err);
 /* For a comparison in `folder`: VARIANT.svg and .png for each variant, compare.svg and compare.png that overlay them all, and
- * summary.md: the table and what the numbers say. `runs` are all of its runs, replicates of a variant side by side. */
+ * summary.md: the table and what the numbers say. VARIANT is what slugs_make gives for the variants in order of appearance.
+ * `runs` are all of its runs; those of one variant differ in their seed. */
 weft_status report_compare(const char *folder, const run_record *runs, size_t n_runs, weft_error *err);
-/* The same table and sentences for a terminal `columns` wide. */
+/* The same table and sentences: in ASCII with aligned columns for a terminal, or as Markdown. Nothing of a name is
+ * interpreted: what means something to a terminal or in Markdown is escaped. `t->failed`: no memory. */
 void report_summary(const run_record *runs, size_t n_runs, bool markdown, text *t);
 
 /* A grid of grey images, a row a class, its names at the left: .svg or .png by the path's ending. pixels: [rows, columns, height, width],

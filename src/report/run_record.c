@@ -208,9 +208,9 @@ static weft_status metrics_values(const json_t *root, where at, size_t after, we
         return fail(err, WEFT_BAD_INPUT, at, "'epoch' is %s; it must be a whole number of 1 or more",
                     epoch ? json_kind(epoch) : "missing");
     m->epoch = (size_t)json_integer_value(epoch);
-    if (m->epoch <= after)
-        return fail(err, WEFT_BAD_INPUT, at, "epoch %zu after epoch %zu; epochs must rise from line to line", m->epoch,
-                    after);
+    if (m->epoch != after + 1)
+        return fail(err, WEFT_BAD_INPUT, at, "epoch %zu where epoch %zu should stand; the file has a line an epoch",
+                    m->epoch, after + 1);
     for (size_t i = 0; i < COUNT(metrics_keys); i++) {
         const json_t *value = json_object_get(root, metrics_keys[i].name);
         if (!json_is_number(value) && !json_is_null(value))

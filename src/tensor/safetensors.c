@@ -2,11 +2,13 @@
  *
  *     u64      length of the header, little-endian
  *     header   JSON, padded with spaces to a multiple of 8:
- *              {"__metadata__": {"key": "text", …}, "name": {"dtype": "F32", "shape": [10, 3], "data_offsets": [0, 120]}, …}
+ *              {"__metadata__": {"key": "text", …},
+ *               "name": {"dtype": "F32", "shape": [10, 3], "data_offsets": [0, 120]}, …}
  *     data     of all tensors, without holes; offsets count from its start
  *
- * A file of ours carries two notes about itself: "checksum": "sha256" says that there must be a "sha256", which is that of the
- * whole file with the 64 digits set to '0'. Two, so that damage to the name of one cannot pass for a file without a checksum. */
+ * A file of ours carries two notes about itself: "checksum": "sha256" says that there must be a "sha256", which is that
+ * of the whole file with the 64 digits set to '0'. Two, so that damage to the name of one cannot pass for a file
+ * without a checksum. */
 #include "tensor/tensor.h"
 
 #include <jansson.h>
@@ -100,7 +102,8 @@ static weft_status add_tensor(json_t *header, const tensor *t, size_t *end, cons
 }
 
 /* The header's text; adds up how many bytes of data follow it. */
-static weft_status print_header(const tensor_file *file, char **out, size_t *data_bytes, const char *path, weft_error *err)
+static weft_status print_header(const tensor_file *file, char **out, size_t *data_bytes, const char *path,
+                                weft_error *err)
 {
     if (file->n_tensors > MAX_TENSORS)
         return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "a file can hold at most %d tensors", MAX_TENSORS);
@@ -114,8 +117,9 @@ static weft_status print_header(const tensor_file *file, char **out, size_t *dat
     return status;
 }
 
-/* Where the 64 digits of the header's own "sha256" are: the text of a note cannot look like it, because its quotes carry backslashes,
- * and a tensor of that name is followed by a brace. NULL: they are not there, or not written plainly. */
+/* Where the 64 digits of the header's own "sha256" are: the text of a note cannot look like it, because its quotes
+ * carry backslashes, and a tensor of that name is followed by a brace. NULL: they are not there, or not written
+ * plainly. */
 static char *find_digest(char *header, size_t length)
 {
     static const char key[] = "\"sha256\"", blanks[] = " \t\r\n";
@@ -195,7 +199,8 @@ static weft_status split(reader *r, const bytes *all)
         return REFUSE(r, "%zu bytes are too few for a safetensors file", all->size);
     memcpy(&length, all->data, LENGTH_BYTES);
     if (length > all->size - LENGTH_BYTES)
-        return REFUSE(r, "is cut short or not a safetensors file: its header should have %llu bytes, but only %zu follow",
+        return REFUSE(r,
+                      "is cut short or not a safetensors file: its header should have %llu bytes, but only %zu follow",
                       (unsigned long long)length, all->size - LENGTH_BYTES);
     r->header = (char *)all->data + LENGTH_BYTES;
     r->header_bytes = (size_t)length;
@@ -204,7 +209,7 @@ static weft_status split(reader *r, const bytes *all)
     return WEFT_OK;
 }
 
-/* One pass over the text before a parser builds anything from it: how deep it is nested and how many things it holds. */
+/* One pass over the text before a parser builds anything from it: how deep it is nested, how many things it holds. */
 static weft_status check_header(reader *r)
 {
     size_t n_objects = 0, n_values = 0, depth = 0, length = r->header_bytes;
@@ -288,7 +293,8 @@ static weft_status read_type(reader *r, tensor *t, json_t *value)
         }
     if (code == NULL)
         return REFUSE(r, "tensor \"%.80s\": its dtype is not a text", t->name);
-    return REFUSE(r, "tensor \"%.80s\" has dtype \"%.20s\"; only U8, I8, I16, I32, I64, F32 and F64 can be read", t->name, code);
+    return REFUSE(r, "tensor \"%.80s\" has dtype \"%.20s\"; only U8, I8, I16, I32, I64, F32 and F64 can be read",
+                  t->name, code);
 }
 
 static bool read_size(json_t *value, size_t *size)
@@ -305,7 +311,8 @@ static weft_status read_shape(reader *r, tensor *t, json_t *dims)
         return REFUSE(r, "tensor \"%.80s\": its shape is not a list", t->name);
     t->shape.n_dims = json_array_size(dims);
     if (t->shape.n_dims > MAX_DIMS)
-        return REFUSE(r, "tensor \"%.80s\" has %zu dimensions; at most %d can be read", t->name, t->shape.n_dims, MAX_DIMS);
+        return REFUSE(r, "tensor \"%.80s\" has %zu dimensions; at most %d can be read", t->name, t->shape.n_dims,
+                      MAX_DIMS);
     for (size_t i = 0; i < t->shape.n_dims; i++)
         if (!read_size(json_array_get(dims, i), &t->shape.dims[i]))
             return REFUSE(r, "tensor \"%.80s\": dimension %zu is not a whole number", t->name, i);
@@ -327,7 +334,8 @@ static weft_status read_record(reader *r, record *out, const char *name, json_t 
     TRY(read_shape(r, t, dims));
     if (json_array_size(offsets) != 2 || !read_size(json_array_get(offsets, 0), &out->begin) ||
         !read_size(json_array_get(offsets, 1), &out->end) || out->begin > out->end || out->end > r->data_bytes)
-        return REFUSE(r, "tensor \"%.80s\": its data_offsets are not two places in the %zu bytes of data", name, r->data_bytes);
+        return REFUSE(r, "tensor \"%.80s\": its data_offsets are not two places in the %zu bytes of data", name,
+                      r->data_bytes);
     char dims_text[128];
     if (!tensor_bytes(t, &size) || size != out->end - out->begin)
         return REFUSE(r, "tensor \"%.80s\" has %zu bytes, which is not what %s of %s take", name, out->end - out->begin,
@@ -389,9 +397,10 @@ static weft_status read_tensors(reader *r, json_t *header)
     r->records = calloc(json_object_size(header) + 1, sizeof *r->records);
     if (r->records == NULL)
         return fail_memory(r->err);
-    json_object_foreach(header, name, object)
+    json_object_foreach(header, name, object) {
         if (strcmp(name, METADATA) != 0)
             TRY(read_record(r, &r->records[n++], name, object));
+    }
     TRY(check_places(r, n));
     return copy_tensors(r, n);
 }

@@ -28,7 +28,7 @@ typedef struct identity {
 static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
 {
     const run_settings *s = r->settings;
-    char number[32], *fingerprint = arena_alloc(a, 65);
+    char number[32], *fingerprint = arena_alloc(a, 33);
     if (!fingerprint)
         return false;
     data_fingerprint(r->trainer->data, fingerprint);

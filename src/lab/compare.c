@@ -1,0 +1,281 @@
+/* Runs every variant of an experiment with every seed, several at a time. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/parts.h"
+#include "op/op.h"
+
+/* What the threads share; the lock guards everything that changes. */
+typedef struct crew {
+    const compare_options *options;
+    comparison *c;
+    size_t n_sets;
+    weft_dataset **sets;  /* every one that is named, opened once */
+    size_t *set_of;       /* [n_trials] */
+    size_t *order;        /* [n_trials]: which trial is taken when */
+    double *work;         /* [n_trials], in no unit */
+    size_t n_taken;
+    int threads;          /* of a trial */
+    pthread_mutex_t lock;
+} crew;
+
+/* What listens to a trial's run. */
+typedef struct ear {
+    crew *crew;
+    const trial *trial;
+} ear;
+
+/* ---- Before anything runs ---- */
+
+static const char *trial_folder(const experiment *e, const trial *t, const char *folder, arena *a)
+{
+    const char *of_variant = path_join(a, folder, e->variants[t->variant].slug);
+    if (!of_variant || e->n_seeds == 1)
+        return of_variant;
+    return arena_printf(a, "%s/seed-%llu", of_variant, (unsigned long long)t->settings.train.seed);
+}
+
+static weft_status make_trials(comparison *c, const char *folder, weft_error *err)
+{
+    experiment *e = c->experiment;
+    c->n_trials = e->n_variants * e->n_seeds;
+    c->trials = arena_array(&c->memory, c->n_trials, sizeof *c->trials);
+    if (!c->trials)
+        return fail_memory(err);
+    for (size_t i = 0; i < c->n_trials; i++) {
+        trial *t = &c->trials[i];
+        *t = (trial){.variant = i / e->n_seeds, .seed = i % e->n_seeds, .state = TRIAL_WAITING};
+        TRY(experiment_settings(e, t->variant, t->seed, &t->settings, err));
+        if (!(t->folder = trial_folder(e, t, folder, &c->memory)))
+            return fail_memory(err);
+    }
+    return WEFT_OK;
+}
+
+static weft_status check_folders(comparison *c, const compare_options *options, weft_error *err)
+{
+    for (size_t i = 0; i < c->n_trials && !options->force; i++) {
+        const char *folder = c->trials[i].folder;
+        const char *record = path_join(&c->memory, folder, "run.json"), *metrics = path_join(&c->memory, folder, "metrics.jsonl");
+        if (!record || !metrics)
+            return fail_memory(err);
+        if (file_exists(record) || file_exists(metrics))
+            return fail(err, WEFT_BAD_INPUT, (where){.file = folder},
+                        "there is a run in this folder; choose another one with -o, or replace what is there with --force");
+    }
+    return WEFT_OK;
+}
+
+/* Opens the set unless another trial named it before. */
+static weft_status open_set(crew *w, size_t i, weft_error *err)
+{
+    const char *name = w->c->trials[i].settings.data.set;
+    for (size_t before = 0; before < i; before++)
+        if (strcmp(w->c->trials[before].settings.data.set, name) == 0) {
+            w->set_of[i] = w->set_of[before];
+            return WEFT_OK;
+        }
+    w->set_of[i] = w->n_sets;
+    w->sets[w->n_sets] = weft_dataset_open(name, err);
+    return w->sets[w->n_sets++] ? WEFT_OK : WEFT_BAD_INPUT;
+}
+
+/* A seed changes nothing that is checked, so each variant is checked once. Its name stands in front of its mistakes. */
+static weft_status check_variant(const crew *w, size_t v, weft_error *err)
+{
+    const experiment *e = w->c->experiment;
+    const size_t i = v * e->n_seeds;
+    weft_error own = {0};
+    const weft_dataset *data = w->sets[w->set_of[i]];
+    const weft_status status = data ? run_check(&w->c->trials[i].settings, data, &own) : WEFT_OK;
+    for (const char *line = own.message; status != WEFT_OK && *line;) {
+        const int length = (int)strcspn(line, "\n");
+        const char *name = e->variants[v].name;
+        fail(err, status, (where){.file = e->path}, "%s%s%s%.*s", *name ? "variant " : "", name, *name ? ": " : "", length, line);
+        line += length + (line[length] == '\n');
+    }
+    return status;
+}
+
+static weft_status check_all(crew *w, weft_error *err)
+{
+    weft_status status = WEFT_OK;
+    for (size_t i = 0; i < w->c->n_trials; i++) {
+        const weft_status one = open_set(w, i, err);
+        status = status == WEFT_OK ? one : status;
+    }
+    for (size_t v = 0; v < w->c->experiment->n_variants; v++) {
+        const weft_status one = check_variant(w, v, err);
+        status = status == WEFT_OK ? one : status;
+    }
+    return status;
+}
+
+/* ---- The order: the longest first, so that no long one begins when the others end ---- */
+
+static double estimate(const trial *t, const weft_dataset *data, arena *scratch)
+{
+    isa level;
+    graph g = {0};
+    const train_settings *train = &t->settings.train;
+    const size_t samples = data->split[WEFT_TRAIN].n;
+    if (!isa_choose(&level, NULL) || graph_build(&g, t->settings.model, level, scratch, NULL) != WEFT_OK ||
+        graph_infer(&g, data->features, kernels_of(level), NULL) != WEFT_OK)
+        return 0;
+    double passes = (double)train->epochs;
+    if (train->max_steps)
+        passes = MIN(passes, (double)train->max_steps * (double)train->batch / (double)samples);
+    return passes * (double)samples * (double)g.n_parameters;
+}
+
+static int compare_work(const void *a, const void *b, void *crew_in)
+{
+    const crew *w = crew_in;
+    const size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    if (w->work[x] != w->work[y])
+        return w->work[x] > w->work[y] ? -1 : 1;
+    return x < y ? -1 : 1;
+}
+
+static void put_in_order(crew *w)
+{
+    for (size_t i = 0; i < w->c->n_trials; i++) {
+        arena scratch = {0};
+        w->order[i] = i;
+        w->work[i] = estimate(&w->c->trials[i], w->sets[w->set_of[i]], &scratch);
+        arena_deinit(&scratch);
+    }
+    qsort_r(w->order, w->c->n_trials, sizeof *w->order, compare_work, w);
+}
+
+/* ---- Running ---- */
+
+static bool stop_asked(const crew *w) { return w->options->stop && *w->options->stop; }
+
+/* The next trial that waits; NULL: there is none, or none may begin any more. */
+static trial *take(crew *w)
+{
+    pthread_mutex_lock(&w->lock);
+    trial *t = w->n_taken < w->c->n_trials && !stop_asked(w) ? &w->c->trials[w->order[w->n_taken++]] : NULL;
+    if (t)
+        t->state = TRIAL_RUNNING;
+    pthread_mutex_unlock(&w->lock);
+    return t;
+}
+
+static weft_status hear(void *self, const run *r, event_kind event, weft_error *err)
+{
+    (void)err;
+    const ear *ear = self;
+    const compare_options *options = ear->crew->options;
+    pthread_mutex_lock(&ear->crew->lock);
+    options->hear(options->self, ear->crew->c, ear->trial, r, event);
+    pthread_mutex_unlock(&ear->crew->lock);
+    return WEFT_OK;
+}
+
+static void run_trial(crew *w, trial *t)
+{
+    ear own = {w, t};
+    weft_error error = {0};
+    const listener listener = {.name = "compare", .hear = hear, .self = &own};
+    const run_options options = {.folder = t->folder,
+                                 .threads = w->threads,
+                                 .force = w->options->force,
+                                 .stop = w->options->stop,
+                                 .listeners = &listener,
+                                 .n_listeners = w->options->hear ? 1 : 0};
+    const weft_status status = run_train(&t->settings, w->sets[w->set_of[t - w->c->trials]], &options, NULL, &error);
+    pthread_mutex_lock(&w->lock);
+    t->state = status == WEFT_OK || status == WEFT_DIVERGED || status == WEFT_STOPPED ? TRIAL_DONE : TRIAL_FAILED;
+    t->status = status == WEFT_DIVERGED ? RUN_DIVERGED : status == WEFT_STOPPED ? RUN_STOPPED : RUN_DONE;
+    t->error = error;
+    t->error.status = status;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void *run_trials(void *arg)
+{
+    crew *w = arg;
+    for (trial *t; (t = take(w)) != NULL;)
+        run_trial(w, t);
+    return NULL;
+}
+
+/* The caller is one of the crew; a thread that cannot be had leaves more work to the others. */
+static void run_all(crew *w, int jobs)
+{
+    pthread_t threads[MAX_THREADS];
+    int n = 0;
+    w->threads = jobs == 1 ? 0 : 1;
+    while (n < jobs - 1 && pthread_create(&threads[n], NULL, run_trials, w) == 0)
+        n++;
+    run_trials(w);
+    while (n > 0)
+        pthread_join(threads[--n], NULL);
+}
+
+/* The first failure's status, with the errors of all that failed. */
+static weft_status conclude(const comparison *c, weft_error *err)
+{
+    weft_status status = WEFT_OK;
+    bool stopped = false;
+    for (size_t i = 0; i < c->n_trials; i++) {
+        const trial *t = &c->trials[i];
+        stopped |= t->state == TRIAL_WAITING || (t->state == TRIAL_DONE && t->status == RUN_STOPPED);
+        if (t->state != TRIAL_FAILED)
+            continue;
+        fail(err, t->error.status, (where){.file = t->folder}, "%.*s", (int)strcspn(t->error.message, "\n"), t->error.message);
+        status = status == WEFT_OK ? t->error.status : status;
+    }
+    return status != WEFT_OK ? status : stopped ? WEFT_STOPPED : WEFT_OK;
+}
+
+static weft_status prepare(crew *w, weft_error *err)
+{
+    comparison *c = w->c;
+    TRY(make_trials(c, w->options->folder, err));
+    TRY(check_folders(c, w->options, err));
+    w->sets = arena_array(&c->memory, c->n_trials, sizeof *w->sets);
+    w->set_of = arena_array(&c->memory, c->n_trials, sizeof *w->set_of);
+    w->order = arena_array(&c->memory, c->n_trials, sizeof *w->order);
+    w->work = arena_array(&c->memory, c->n_trials, sizeof *w->work);
+    if (!w->sets || !w->set_of || !w->order || !w->work)
+        return fail_memory(err);
+    TRY(check_all(w, err));
+    put_in_order(w);
+    return WEFT_OK;
+}
+
+weft_status compare_run(experiment *e, const compare_options *options, comparison **result, weft_error *err)
+{
+    *result = NULL;
+    if (options->jobs < 0 || options->jobs > MAX_THREADS)
+        return fail(err, WEFT_BAD_INPUT, (where){0}, "jobs is %d, but must be at least 0 (a job a core) and at most %d", options->jobs,
+                    MAX_THREADS);
+    comparison *c = calloc(1, sizeof *c);
+    if (!c)
+        return fail_memory(err);
+    c->experiment = e;
+    crew w = {.options = options, .c = c, .lock = PTHREAD_MUTEX_INITIALIZER};
+    weft_status status = prepare(&w, err);
+    if (status == WEFT_OK) {
+        *result = c;
+        run_all(&w, (int)MIN((size_t)(options->jobs ? options->jobs : usable_cores()), c->n_trials));
+        status = conclude(c, err);
+    } else {
+        comparison_free(c);
+    }
+    for (size_t i = 0; i < w.n_sets; i++)
+        weft_dataset_close(w.sets[i]);
+    return status;
+}
+
+void comparison_free(comparison *c)
+{
+    if (!c)
+        return;
+    arena_deinit(&c->memory);
+    free(c);
+}

@@ -1,0 +1,268 @@
+/* An experiment file: read, overridden, and resolved for each of its variants. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/parts.h"
+
+enum {
+    MAX_FILE_BYTES = 1 << 20,
+    MAX_SEEDS = 1000,
+    MAX_RUNS = 10000,
+    ENOUGH_MISTAKES = 50, /* more than an error shows: further variants are not looked at */
+};
+
+typedef struct opener {
+    experiment *e;
+    resolver r;
+    setting *all;
+    uint64_t *seeds; /* of e->seeds */
+    where seeds_at;
+} opener;
+
+/* ---- Reading ---- */
+
+static void unfold(opener *o)
+{
+    bool wrong;
+    sections_unfold(o->all, o->r.memory, o->r.level, o->r.err);
+    const setting *variants = sections_find(o->all, "variants", &wrong);
+    for (setting *v = variants ? variants->first : NULL; v; v = v->next) {
+        if (v->kind == SETTING_SCALAR && !*v->text)
+            v->kind = SETTING_MAP;
+        sections_unfold(v, o->r.memory, o->r.level, o->r.err);
+    }
+}
+
+static weft_status read_file(opener *o, const char *path)
+{
+    bytes file;
+    const where at = {.file = o->e->path};
+    TRY(file_read(path, MAX_FILE_BYTES, &file, o->r.err));
+    o->all = yaml_parse(o->r.memory, o->e->path, (const char *)file.data, file.size, o->r.err);
+    bytes_free(&file);
+    if (!o->all)
+        return WEFT_BAD_INPUT;
+    if (o->all->kind != SETTING_MAP)
+        return fail(o->r.err, WEFT_BAD_INPUT, at, "%s; the least it has is \"data: {set: fashion-mnist}\" and \"model: [linear 10]\"",
+                    o->all->kind == SETTING_SCALAR && !*o->all->text ? "there is no experiment in this file"
+                                                                      : "an experiment is a map of keys");
+    unfold(o);
+    return WEFT_OK;
+}
+
+static weft_status override(opener *o, const char *const *overrides, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const setting *over = override_read(o->r.memory, overrides[i], o->r.err);
+        if (!over)
+            continue;
+        const where at = o->all->at;
+        if (!(o->all = setting_merge(o->r.memory, o->all, over)))
+            return fail_memory(o->r.err);
+        o->all->at = at;
+        unfold(o);
+    }
+    return WEFT_OK;
+}
+
+/* ---- Seeds ---- */
+
+static bool read_seed(opener *o, const setting *s)
+{
+    uint64_t seed;
+    if (s->kind != SETTING_SCALAR || !parse_u64(s->text, &seed)) {
+        fail(o->r.err, WEFT_BAD_INPUT, s->at, "a seed is a whole number from 0 to 18446744073709551615, not \"%s\"",
+             s->kind == SETTING_SCALAR ? s->text : s->kind == SETTING_LIST ? "[…]" : "{…}");
+        return false;
+    }
+    for (size_t i = 0; i < o->e->n_seeds; i++)
+        if (o->seeds[i] == seed) {
+            fail(o->r.err, WEFT_BAD_INPUT, s->at, "the seed %s is there twice, and would give the same run twice", s->text);
+            return false;
+        }
+    o->seeds[o->e->n_seeds] = seed;
+    return true;
+}
+
+static weft_status read_seeds(opener *o)
+{
+    bool wrong;
+    const setting *s = sections_find(o->all, "seeds", &wrong);
+    o->e->seeds = o->seeds = arena_array(o->r.memory, MAX_SEEDS, sizeof *o->seeds);
+    if (!o->seeds)
+        return fail_memory(o->r.err);
+    o->e->own_seeds = !s;
+    o->e->n_seeds = !s;
+    if (!s)
+        return WEFT_OK;
+    o->seeds_at = s->at;
+    if (s->kind == SETTING_LIST && !s->first)
+        return fail(o->r.err, WEFT_BAD_INPUT, s->at, "there is no seed in this list; leave seeds out to run with train.seed");
+    for (const setting *one = s->kind == SETTING_LIST ? s->first : s; one; one = s->kind == SETTING_LIST ? one->next : NULL) {
+        if (o->e->n_seeds == MAX_SEEDS)
+            return fail(o->r.err, WEFT_BAD_INPUT, one->at, "there are more than %d seeds, the limit", MAX_SEEDS);
+        o->e->n_seeds += read_seed(o, one);
+    }
+    return WEFT_OK;
+}
+
+/* ---- Variants ---- */
+
+static bool has_line(const char *message, const char *line, size_t length)
+{
+    for (const char *c = message; *c; c += strcspn(c, "\n"), c += *c == '\n')
+        if (strcspn(c, "\n") == length && strncmp(c, line, length) == 0)
+            return true;
+    return false;
+}
+
+/* Variants share what stands at the top, and so its mistakes: what is in `all` already is not said again. */
+static void add_new_mistakes(weft_error *all, const weft_error *more)
+{
+    const bool first = all->count == 0;
+    for (const char *line = more->message; *line;) {
+        const size_t length = strcspn(line, "\n");
+        if (!has_line(all->message, line, length))
+            fail(all, more->status, (where){0}, "%.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+    if (first && more->count) {
+        all->line = more->line;
+        all->column = more->column;
+        memcpy(all->file, more->file, sizeof all->file);
+    }
+}
+
+/* What can be said of a variant by itself. */
+static bool check_variant(opener *o, const setting *v)
+{
+    if (v->kind != SETTING_MAP) {
+        fail(o->r.err, WEFT_BAD_INPUT, v->at, "a variant is a map of what it changes, such as {optimizer: {name: adam, lr: 0.001}}");
+        return false;
+    }
+    if (!v->key[strspn(v->key, " \t\n")])
+        fail(o->r.err, WEFT_BAD_INPUT, v->key_at, "a variant needs a name");
+    sections_check(v, true, o->r.err);
+    const setting *train = setting_find(v, "train"), *seed = setting_find(train, "seed");
+    if (seed && !o->e->own_seeds)
+        fail(o->r.err, WEFT_BAD_INPUT, seed->key_at, "every variant runs with the seeds that the file lists; leave out this one, or those");
+    return true;
+}
+
+static weft_status resolve_variant(opener *o, const setting *all, const char *name, variant *v)
+{
+    weft_error own = {0}, *err = o->r.err;
+    v->name = name;
+    v->settings.title = o->e->title;
+    v->settings.variant = name;
+    o->r.err = &own;
+    const weft_status status = resolve(&o->r, all, true, v);
+    o->r.err = err;
+    add_new_mistakes(err, &own);
+    if (status != WEFT_OK)
+        return status;
+    if (!o->e->own_seeds)
+        v->settings.train.seed = o->e->seeds[0];
+    return resolve_config(v, &v->settings, o->r.memory, err);
+}
+
+static weft_status read_variants(opener *o, const setting *variants)
+{
+    const setting *given = variants ? variants->first : NULL;
+    if (!given)
+        return resolve_variant(o, o->all, "", o->e->variants);
+    variant unused = {.settings = {.title = "", .variant = ""}};
+    weft_status status = resolve(&o->r, o->all, false, &unused);
+    for (variant *v = o->e->variants; given && o->r.err->count < ENOUGH_MISTAKES; given = given->next, v++) {
+        setting *merged = check_variant(o, given) ? setting_merge(o->r.memory, o->all, given) : NULL;
+        const weft_status one = merged ? resolve_variant(o, merged, given->key, v) : WEFT_BAD_INPUT;
+        status = status == WEFT_OK ? one : status;
+    }
+    return status;
+}
+
+static weft_status name_slugs(experiment *e, weft_error *err)
+{
+    const char **names = arena_array(&e->memory, e->n_variants, sizeof *names);
+    for (size_t i = 0; names && i < e->n_variants; i++)
+        names[i] = e->variants[i].name;
+    char **slugs = names ? slugs_make(&e->memory, names, e->n_variants) : NULL;
+    for (size_t i = 0; slugs && i < e->n_variants; i++)
+        e->variants[i].slug = slugs[i];
+    return slugs ? WEFT_OK : fail_memory(err);
+}
+
+static void check_runs(const opener *o)
+{
+    const size_t runs = o->e->n_variants * o->e->n_seeds;
+    if (runs > MAX_RUNS)
+        fail(o->r.err, WEFT_BAD_INPUT, o->seeds_at, "%zu variants with %zu seeds are %zu runs, more than the limit of %d", o->e->n_variants,
+             o->e->n_seeds, runs, MAX_RUNS);
+}
+
+/* From the settings in o->all to the experiment's members. A mistake does not keep the others from being found. */
+static weft_status read_all(opener *o)
+{
+    bool wrong;
+    experiment *e = o->e;
+    sections_check(o->all, false, o->r.err);
+    TRY(sections_default(o->all, o->r.memory, o->r.err));
+    const weft_status seeds = read_seeds(o);
+    const setting *title = sections_find(o->all, "title", &wrong), *variants = sections_find(o->all, "variants", &wrong);
+    e->title = title ? title->text : "";
+    for (const setting *v = variants ? variants->first : NULL; v; v = v->next)
+        e->n_variants++;
+    e->n_variants = MAX(e->n_variants, 1);
+    check_runs(o);
+    e->variants = arena_array(&e->memory, e->n_variants, sizeof *e->variants);
+    if (!o->seeds || !e->variants)
+        return fail_memory(o->r.err);
+    TRY(read_variants(o, variants));
+    TRY(seeds);
+    if (e->own_seeds)
+        o->seeds[0] = e->variants[0].settings.train.seed;
+    return name_slugs(e, o->r.err);
+}
+
+experiment *experiment_open(const char *path, const char *const *overrides, size_t n_overrides, weft_error *err)
+{
+    weft_error unseen = {0};
+    experiment *e = calloc(1, sizeof *e);
+    if (!e) {
+        fail_memory(err);
+        return NULL;
+    }
+    opener o = {.e = e, .r = {.memory = &e->memory, .err = err ? err : &unseen}};
+    const int before = o.r.err->count;
+    e->path = arena_text(&e->memory, path);
+    weft_status status = e->path ? WEFT_OK : fail_memory(o.r.err);
+    if (status == WEFT_OK && !isa_choose(&o.r.level, o.r.err))
+        status = WEFT_BAD_INPUT;
+    if (status == WEFT_OK)
+        status = read_file(&o, path);
+    if (status == WEFT_OK)
+        status = override(&o, overrides, n_overrides);
+    if (status == WEFT_OK)
+        status = read_all(&o);
+    if (status == WEFT_OK && o.r.err->count == before)
+        return e;
+    experiment_close(e);
+    return NULL;
+}
+
+void experiment_close(experiment *e)
+{
+    if (!e)
+        return;
+    arena_deinit(&e->memory);
+    free(e);
+}
+
+weft_status experiment_settings(experiment *e, size_t variant, size_t seed, run_settings *out, weft_error *err)
+{
+    *out = e->variants[variant].settings;
+    if (e->own_seeds)
+        return WEFT_OK;
+    out->train.seed = e->seeds[seed];
+    return resolve_config(&e->variants[variant], out, &e->memory, err);
+}

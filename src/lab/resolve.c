@@ -1,0 +1,304 @@
+/* From what a user wrote to the settings of a run, and to their texts. */
+#include <assert.h>
+#include <string.h>
+
+#include "lab/parts.h"
+#include "op/op.h"
+#include "optim/optim.h"
+
+enum { MAX_LAYERS = 1000 };
+
+typedef struct model_part {
+    const setting *source;
+    weft_status status;
+    setting *layers;
+    const char *spec;  /* on one line, for people: "linear 1000, relu, linear 10" */
+    const char *items; /* for config.yaml, every default written out */
+    struct model_part *next;
+} model_part;
+
+static const field no_fields[] = {{0}};
+
+static const field *or_none(const field *table) { return table ? table : no_fields; }
+
+/* The text in the arena, and the original given back. NULL: no memory. */
+static const char *keep(text *t, arena *a)
+{
+    const char *kept = t->failed ? NULL : arena_text(a, t->data ? t->data : "");
+    text_free(t);
+    return kept;
+}
+
+/* ---- Specs: a name and what differs from its defaults ---- */
+
+static void add_field(const field *f, const void *values, const char *pattern, text *t)
+{
+    const field one[] = {*f, {0}};
+    fields_print(one, values, pattern, "", t);
+}
+
+static bool is_usual(const field *f, const void *values, const void *usual)
+{
+    text value = {0}, usual_value = {0};
+    add_field(f, values, "%.0s%s", &value);
+    add_field(f, usual, "%.0s%s", &usual_value);
+    const bool same = strcmp(value.data ? value.data : "", usual_value.data ? usual_value.data : "") == 0;
+    text_free(&value);
+    text_free(&usual_value);
+    return same;
+}
+
+/* "linear 10 bias=false"; an optimizer's learning rate stands there always, and with its name. */
+static weft_status add_spec(text *t, const char *name, const field *table, const void *values, bool is_optimizer, arena *a)
+{
+    size_t bytes = 0;
+    for (const field *f = table; f->name; f++)
+        bytes = MAX(bytes, f->offset + sizeof(double[2])); /* no field is larger */
+    void *usual = arena_alloc(a, bytes);
+    if (!usual)
+        return WEFT_NO_MEMORY;
+    fields_default(table, usual);
+    text_add(t, name);
+    for (const field *f = table; f->name; f++) {
+        const bool always = f->flags & FIELD_REQUIRED || (is_optimizer && f == table);
+        if (always || !is_usual(f, values, usual))
+            add_field(f, values, f->flags & FIELD_BARE && !is_optimizer ? " %.0s%s" : " %s=%s", t);
+    }
+    return WEFT_OK;
+}
+
+static const char *spec_text(const char *name, const field *table, const void *values, bool is_optimizer, arena *a)
+{
+    text t = {0};
+    t.failed |= add_spec(&t, name, table, values, is_optimizer, a) != WEFT_OK;
+    return keep(&t, a);
+}
+
+/* ---- The model ---- */
+
+/* A list item that is a text may hold several layers, as the whole model may be one text. */
+static weft_status add_layers(setting ***link, const setting *item, arena *a, weft_error *err)
+{
+    setting *list = setting_list_from_specs(a, item->text, item->at, err);
+    if (!list)
+        return WEFT_BAD_INPUT;
+    **link = list->first;
+    while (**link)
+        *link = &(**link)->next;
+    return WEFT_OK;
+}
+
+static weft_status add_item(setting ***link, const setting *item, arena *a, weft_error *err)
+{
+    if (item->kind == SETTING_SCALAR && !item->text[strspn(item->text, " \t\n")])
+        return fail(err, WEFT_BAD_INPUT, item->at, "a layer is missing here; it is written as in linear 1000");
+    if (item->kind == SETTING_SCALAR)
+        return add_layers(link, item, a, err);
+    setting *copy = arena_alloc(a, sizeof *copy);
+    if (!copy)
+        return fail_memory(err);
+    *copy = *item;
+    copy->next = NULL;
+    **link = copy;
+    *link = &copy->next;
+    return WEFT_OK;
+}
+
+/* The model as a list of maps {name: linear, NULL: 1000}. */
+static weft_status read_layers(setting *layers, const setting *model, arena *a, weft_error *err)
+{
+    *layers = (setting){SETTING_LIST, .at = model->at, .key_at = model->key_at};
+    setting **link = &layers->first;
+    weft_status status = WEFT_OK;
+    if (model->kind == SETTING_SCALAR)
+        return add_layers(&link, model, a, err);
+    for (const setting *item = model->first; item; item = item->next)
+        if (add_item(&link, item, a, err) != WEFT_OK)
+            status = WEFT_BAD_INPUT;
+    return status;
+}
+
+static weft_status check_length(const setting *layers, weft_error *err)
+{
+    size_t n = 0;
+    for (const setting *s = layers->first; s; s = s->next)
+        if (++n > MAX_LAYERS)
+            return fail(err, WEFT_BAD_INPUT, s->at, "the model has more than %d layers, the limit", MAX_LAYERS);
+    return WEFT_OK;
+}
+
+static weft_status print_model(model_part *part, const graph *g, arena *a)
+{
+    text spec = {0}, items = {0};
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+        text_add(&spec, i ? ", " : "");
+        spec.failed |= add_spec(&spec, n->op->name, or_none(n->op->fields), n->fields, false, a) != WEFT_OK;
+        text_add(&items, "\n  - ");
+        yaml_print_scalar(n->spec, &items);
+    }
+    part->spec = keep(&spec, a);
+    part->items = keep(&items, a);
+    return part->spec && part->items ? WEFT_OK : WEFT_NO_MEMORY;
+}
+
+static weft_status read_model(resolver *r, model_part *part)
+{
+    graph g = {0};
+    weft_status status = read_layers(part->layers, part->source, r->memory, r->err);
+    TRY(check_length(part->layers, r->err));
+    /* what could be read of a broken list is checked, too; that nothing is left of it is no news */
+    if (status == WEFT_OK || part->layers->first)
+        status = MAX(status, graph_build(&g, part->layers, r->level, r->memory, r->err));
+    if (status == WEFT_OK && print_model(part, &g, r->memory) != WEFT_OK)
+        return fail_memory(r->err);
+    return status;
+}
+
+static const model_part *find_model(resolver *r, const setting *source)
+{
+    for (model_part *p = r->models; p; p = p->next)
+        if (p->source->first == source->first && p->source->text == source->text)
+            return p;
+    model_part *part = arena_alloc(r->memory, sizeof *part);
+    setting *layers = arena_alloc(r->memory, sizeof *layers);
+    if (!part || !layers) {
+        fail_memory(r->err);
+        return NULL;
+    }
+    *part = (model_part){.source = source, .layers = layers, .next = r->models};
+    r->models = part;
+    part->status = read_model(r, part);
+    return part;
+}
+
+/* ---- The sections ---- */
+
+/* A section of plain fields. Without `complete` nothing in it is required. */
+static void read_section(resolver *r, const setting *all, const char *name, const field *table, bool complete, void *out)
+{
+    field relaxed[16] = {0};
+    setting nothing = {SETTING_MAP, .at = {.file = all->at.file}};
+    bool wrong;
+    const setting *map = sections_find(all, name, &wrong);
+    assert(fields_count(table) < COUNT(relaxed));
+    for (size_t i = 0; table[i].name; i++) {
+        relaxed[i] = table[i];
+        relaxed[i].flags &= ~(unsigned)FIELD_REQUIRED;
+    }
+    if (!wrong)
+        fields_read(complete ? table : relaxed, map ? map : &nothing, name, NULL, out, r->memory, r->err);
+}
+
+/* {name: adam, lr: 0.001, …}, for config.yaml. */
+static const char *flow_map(const char *name, const field *table, const void *fields, arena *a)
+{
+    text t = {0};
+    text_printf(&t, "{name: %s%s", name, table->name ? ", " : "");
+    fields_print(table, fields, "%s: %s", ", ", &t);
+    text_add(&t, "}");
+    return keep(&t, a);
+}
+
+static const char *resolve_loss(resolver *r, const setting *all, run_settings *s)
+{
+    bool wrong;
+    const op *loss;
+    const void *fields;
+    s->loss = sections_find(all, "loss", &wrong);
+    if (!s->loss || loss_read(&loss, &fields, s->loss, r->level, r->memory, r->err) != WEFT_OK)
+        return NULL;
+    s->loss_text = spec_text(loss->name, or_none(loss->fields), fields, false, r->memory);
+    return flow_map(loss->name, or_none(loss->fields), fields, r->memory);
+}
+
+/* What a variant may complete is checked field by field: nesterov may still get its momentum. */
+static void check_optimizer(resolver *r, const setting *map)
+{
+    static const char *const skip[] = {"name", NULL};
+    optimizer unused;
+    const setting *name = setting_find(map, "name");
+    const optim *kind = name && name->kind == SETTING_SCALAR ? optim_find(r->level, name->text) : NULL;
+    const char *what = kind ? arena_printf(r->memory, "optimizer %s", kind->name) : NULL;
+    void *fields = kind ? arena_alloc(r->memory, kind->fields_bytes) : NULL;
+    if (what && fields)
+        fields_read(kind->fields, map, what, skip, fields, r->memory, r->err);
+    else
+        optimizer_read(&unused, map, r->level, r->memory, r->err);
+}
+
+static const char *resolve_optimizer(resolver *r, const setting *all, bool complete, run_settings *s)
+{
+    bool wrong;
+    optimizer o;
+    s->optimizer = sections_find(all, "optimizer", &wrong);
+    if (s->optimizer && !complete)
+        check_optimizer(r, s->optimizer);
+    if (!s->optimizer || !complete || optimizer_read(&o, s->optimizer, r->level, r->memory, r->err) != WEFT_OK)
+        return NULL;
+    s->optimizer_text = spec_text(o.kind->name, o.kind->fields, o.fields, true, r->memory);
+    return flow_map(o.kind->name, o.kind->fields, o.fields, r->memory);
+}
+
+static const char *resolve_model(resolver *r, const setting *all, bool complete, run_settings *s)
+{
+    bool wrong;
+    const setting *source = sections_find(all, "model", &wrong);
+    if (!source && !wrong && complete)
+        fail(r->err, WEFT_BAD_INPUT, (where){.file = all->at.file},
+             "model is missing; write it as in model: [linear 1000, relu, linear 10], at the top or in every variant");
+    const model_part *part = source ? find_model(r, source) : NULL;
+    if (!part || part->status != WEFT_OK)
+        return NULL;
+    s->model = part->layers;
+    s->model_text = part->spec;
+    return part->items;
+}
+
+/* Everything of config.yaml but the section that a seed changes. */
+static const char *config_head(const run_settings *s, const char *model, const char *loss, const char *optimizer, arena *a)
+{
+    text t = {0};
+    if (*s->variant) {
+        text_add(&t, "# variant: ");
+        yaml_print_scalar(s->variant, &t);
+        text_add(&t, "\n");
+    }
+    if (*s->title) {
+        text_add(&t, "title: ");
+        yaml_print_scalar(s->title, &t);
+        text_add(&t, "\n");
+    }
+    text_add(&t, "data: {");
+    fields_print(data_fields, &s->data, "%s: %s", ", ", &t);
+    text_printf(&t, "}\nmodel:%s\nloss: %s\noptimizer: %s\n", model, loss, optimizer);
+    return keep(&t, a);
+}
+
+weft_status resolve_config(const variant *v, run_settings *s, arena *a, weft_error *err)
+{
+    text t = {0};
+    text_printf(&t, "%strain: {", v->config_head);
+    fields_print(train_fields, &s->train, "%s: %s", ", ", &t);
+    text_add(&t, "}\n");
+    s->config = keep(&t, a);
+    return s->config ? WEFT_OK : fail_memory(err);
+}
+
+weft_status resolve(resolver *r, const setting *all, bool complete, variant *v)
+{
+    run_settings *s = &v->settings;
+    const int before = r->err->count;
+    read_section(r, all, "data", data_fields, complete, &s->data);
+    const char *model = resolve_model(r, all, complete, s);
+    const char *loss = resolve_loss(r, all, s);
+    const char *optimizer_map = resolve_optimizer(r, all, complete, s);
+    read_section(r, all, "train", train_fields, complete, &s->train);
+    if (r->err->count > before || !complete)
+        return r->err->count > before ? WEFT_BAD_INPUT : WEFT_OK;
+    /* no mistake, and yet no text: memory ran out, or a section has a wrong kind or a mistake that was reported before */
+    if (!model || !loss || !optimizer_map)
+        return WEFT_BAD_INPUT;
+    v->config_head = config_head(s, model, loss, optimizer_map, r->memory);
+    return s->loss_text && s->optimizer_text && v->config_head ? WEFT_OK : fail_memory(r->err);
+}

@@ -1,0 +1,58 @@
+/* Runs gathered into variants, and numbers over their seeds. Private to this room. */
+#ifndef VARIANTS_H
+#define VARIANTS_H
+
+#include "report/chart.h"
+
+/* The runs of one name: the same settings with several seeds. */
+typedef struct variant {
+    const char *name;
+    const run_record **runs;
+    size_t n_runs, n_diverged;
+    size_t number; /* in order of appearance: its colour in every figure */
+} variant;
+
+/* In order of appearance. NULL: no memory. */
+variant *variants_group(const run_record *runs, size_t n_runs, size_t *n_variants, arena *a);
+
+typedef enum quantity { TRAIN_LOSS, TRAIN_ACC, VAL_LOSS, VAL_ACC, GAP, N_QUANTITIES } quantity;
+
+/* Accuracies and their gap (training minus validation) in per cent. */
+double quantity_of(const weft_metrics *m, quantity q);
+
+/* Over the finite ones among some values; std is the sample's (n - 1), 0 for one value; n == 0: everything is NaN. */
+typedef struct spread {
+    size_t n;
+    double mean, std, min, max;
+} spread;
+
+spread spread_none(void);
+void spread_add(spread *s, double value);
+
+bool run_diverged(const run_record *run);
+/* What a run knew after an epoch, or NULL. */
+const weft_metrics *run_at(const run_record *run, size_t epoch);
+/* The epoch of the best validation accuracy, the first of several; NULL: there is none. */
+const weft_metrics *run_best(const run_record *run);
+double run_seconds(const run_record *run);
+
+/* Over the runs that did not diverge and know the epoch. */
+spread variant_at(const variant *v, quantity q, size_t epoch);
+/* The last epoch that all runs which did not diverge have; 0: there is none. */
+size_t variant_last_epoch(const variant *v);
+
+/* The mean over the variant's runs for every epoch that one of them has, with a band from the lowest to the highest where
+ * there are several. */
+weft_status variant_series(const variant *v, quantity q, series *out, arena *a, weft_error *err);
+
+/* Two panels, loss and accuracy, training and validation (curves.c). */
+weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err);
+/* A y axis around the finite values of some lines, logarithmic where they span more than a factor of ten. */
+axis loss_axis(const series *s, size_t n);
+
+/* The sentences under the table (prose.c). */
+void prose_add(const variant *variants, size_t n, bool markdown, text *t);
+/* A user's word in a text: what could confuse a terminal, or mean something in Markdown, is escaped. */
+void words_add(text *t, const char *string, bool markdown);
+
+#endif

@@ -1,0 +1,161 @@
+/* What tests of arithmetic share: which kernels run here, guarded memory, numbers to test with, fixtures. */
+#ifndef NUMBERS_H
+#define NUMBERS_H
+
+#include "test.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* base.h has a `fail` of its own; cmocka's fail_msg stands on cmocka's. */
+#undef fail
+#undef fail_msg
+#define fail_msg(...)                   \
+    do {                                \
+        print_error("ERROR: " __VA_ARGS__); \
+        print_error("\n");              \
+        _fail(__FILE__, __LINE__);      \
+    } while (0)
+
+#include "kernel/kernel.h"
+
+#define UNIT 0x1p-24 /* a float's rounding is at most this, relative to the result */
+#define DENORMAL 0x1p-149
+
+/* ---- Instruction sets ---- */
+
+static inline bool runs_here(isa level)
+{
+    if (level == ISA_V3)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+/* `for (isa ...)` over those that this CPU can run. */
+#define FOR_ISAS(level)                             \
+    for (isa level = ISA_V3; level < N_ISAS; level++) \
+        if (runs_here(level))
+
+/* ---- Numbers ---- */
+
+/* The i-th of a stream of well mixed numbers, uniform in [-1, 1): splitmix64 (Steele, Lea, Flood 2014). */
+static inline double noise(uint64_t stream, uint64_t i)
+{
+    uint64_t z = (stream << 40) + (i + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (double)((z ^ z >> 31) >> 11) * 0x1p-52 - 1;
+}
+
+/* How many floats lie between a and b, counted where b is; of numbers too small to be normal, in their own unit. */
+static inline double ulps(float a, double b)
+{
+    int exponent;
+    frexp(b, &exponent);
+    return fabs((double)a - b) / fmax(ldexp(1, exponent - 24), DENORMAL);
+}
+
+static inline uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* ---- Memory with guards: NaNs before and behind, so that what reads them spoils its result, and what writes them shows ---- */
+
+enum { GUARD = 256 };
+static const uint32_t guard_bits = 0x7fc0dead; /* a quiet NaN that no arithmetic makes */
+
+typedef struct guarded {
+    float *data;
+    size_t n;
+} guarded;
+
+static inline float guard_value(void)
+{
+    float x;
+    memcpy(&x, &guard_bits, sizeof x);
+    return x;
+}
+
+/* n floats, all NaN. */
+static inline guarded guarded_make(size_t n)
+{
+    float *all = aligned_alloc(64, round_up((n + 2 * GUARD) * sizeof(float), 64));
+    assert_non_null(all);
+    for (size_t i = 0; i < n + 2 * GUARD; i++)
+        all[i] = guard_value();
+    return (guarded){all + GUARD, n};
+}
+
+/* Checks the guards, and frees. */
+static inline void guarded_free(guarded *g)
+{
+    if (!g->data)
+        return;
+    float *all = g->data - GUARD;
+    for (size_t i = 0; i < GUARD; i++)
+        if (bits_of(all[i]) != guard_bits || bits_of(all[GUARD + g->n + i]) != guard_bits)
+            fail_msg("written %zu before or behind an array of %zu", i, g->n);
+    free(all);
+    *g = (guarded){0};
+}
+
+/* A matrix as kernels have them: rows every `ld` numbers, its padding NaN. */
+typedef struct matrix {
+    operand at;
+    guarded memory;
+} matrix;
+
+static inline matrix matrix_make(size_t rows, size_t cols)
+{
+    matrix m = {.at = {NULL, rows, cols, round_up(cols, 16)}};
+    m.memory = guarded_make(rows * m.at.ld);
+    m.at.data = m.memory.data;
+    return m;
+}
+
+static inline matrix matrix_noise(size_t rows, size_t cols, uint64_t stream)
+{
+    matrix m = matrix_make(rows, cols);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++)
+            m.at.data[r * m.at.ld + c] = (float)noise(stream, r * cols + c);
+    return m;
+}
+
+static inline void matrix_free(matrix *m) { guarded_free(&m->memory); }
+
+static inline float at(const operand *o, size_t r, size_t c) { return o->data[r * o->ld + c]; }
+
+/* ---- Fixtures ---- */
+
+/* The cases of tests/fixtures/NAME; the whole is to be given back with json_decref. */
+static inline json_t *fixture_open(const char *name, json_t **cases)
+{
+    char path[256];
+    json_error_t error;
+    snprintf(path, sizeof path, "tests/fixtures/%s", name);
+    json_t *root = json_load_file(path, 0, &error);
+    if (!root)
+        fail_msg("%s: %s (tests run from the root of the repository)", path, error.text);
+    *cases = json_object_get(root, "cases");
+    assert_true(json_is_array(*cases));
+    return root;
+}
+
+static inline double *numbers_of_json(const json_t *array, size_t n)
+{
+    assert_int_equal(json_array_size(array), n);
+    double *values = calloc(n + 1, sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = json_number_value(json_array_get(array, i));
+    return values;
+}
+
+#endif
