@@ -368,13 +368,20 @@ static void broken_specs_are_refused_at_their_column(void **state)
 static void deep_lists_are_refused(void **state)
 {
     (void)state;
-    arena a = {0};
-    char deep[100000];
-    memset(deep, '(', sizeof deep - 1);
-    memcpy(deep, "a ", 2);
-    deep[sizeof deep - 1] = '\0';
-    assert_null(setting_from_spec(&a, deep, (where){0}, NULL));
-    arena_deinit(&a);
+    static const size_t depths[] = {64, 65, 100000};
+    for (size_t i = 0; i < COUNT(depths); i++) {
+        arena a = {0};
+        text t = {0};
+        weft_error err = {0};
+        text_add(&t, "a ");
+        for (size_t n = 0; n < 2 * depths[i]; n++)
+            text_add(&t, n < depths[i] ? "(" : ")");
+        bool read = setting_from_spec(&a, t.data, (where){0}, &err) != NULL;
+        assert_true(read == (depths[i] <= 64));
+        assert_true(read || strstr(err.message, "too many lists") != NULL);
+        text_free(&t);
+        arena_deinit(&a);
+    }
 }
 
 static void one_spec_is_not_two(void **state)
@@ -466,13 +473,14 @@ static void wrong_fields_are_explained(void **state)
          "unknown key \"quite\" of optimizer sgd; it has batch, seed, lr, momentum, betas, nesterov, note, name"},
         {"lr=2", "lr of optimizer sgd is given twice"},
         {"5 6 7", "\"7\" is one value too many for optimizer sgd; write key=value"},
+        {"5 0", "lr is 0, but must be above 0"},
         {"5 batch=6", "batch of optimizer sgd is given twice"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         arena a = {0};
         weft_error err = {0};
         example x;
-        bool bare = strncmp(cases[i][0], "5 6", 3) == 0;
+        bool bare = strncmp(cases[i][0], "5 6", 3) == 0 || strncmp(cases[i][0], "5 0", 3) == 0; /* the second is lr */
         const char *spec = arena_printf(&a, "sgd %s%s", bare ? "" : "lr=1 ", cases[i][0]);
         assert_int_equal(read_example(spec, &x, &a, &err), WEFT_BAD_INPUT);
         assert_string_equal(err.message, cases[i][1]);

@@ -11,12 +11,12 @@ typedef struct crew {
     const compare_options *options;
     comparison *c;
     size_t n_sets;
-    weft_dataset **sets;  /* every one that is named, opened once */
-    size_t *set_of;       /* [n_trials] */
-    size_t *order;        /* [n_trials]: which trial is taken when */
-    double *work;         /* [n_trials], in no unit */
+    weft_dataset **sets; /* every one that is named, opened once */
+    size_t *set_of;      /* [n_trials] */
+    size_t *order;       /* [n_trials]: which trial is taken when */
+    double *work;        /* [n_trials], in no unit */
     size_t n_taken;
-    int threads;          /* of a trial */
+    int threads; /* of a trial */
     pthread_mutex_t lock;
 } crew;
 
@@ -57,12 +57,13 @@ static weft_status check_folders(comparison *c, const compare_options *options, 
 {
     for (size_t i = 0; i < c->n_trials && !options->force; i++) {
         const char *folder = c->trials[i].folder;
-        const char *record = path_join(&c->memory, folder, "run.json"), *metrics = path_join(&c->memory, folder, "metrics.jsonl");
+        const char *record = path_join(&c->memory, folder, "run.json");
+        const char *metrics = path_join(&c->memory, folder, "metrics.jsonl");
         if (!record || !metrics)
             return fail_memory(err);
         if (file_exists(record) || file_exists(metrics))
             return fail(err, WEFT_BAD_INPUT, (where){.file = folder},
-                        "there is a run in this folder; choose another one with -o, or replace what is there with --force");
+                        "there is a run in this folder; choose another one with -o, or replace it with --force");
     }
     return WEFT_OK;
 }
@@ -78,7 +79,7 @@ static weft_status open_set(crew *w, size_t i, weft_error *err)
         }
     w->set_of[i] = w->n_sets;
     w->sets[w->n_sets] = weft_dataset_open(name, err);
-    return w->sets[w->n_sets++] ? WEFT_OK : WEFT_BAD_INPUT;
+    return w->sets[w->n_sets++] ? WEFT_OK : err && err->status ? err->status : WEFT_BAD_INPUT;
 }
 
 /* A seed changes nothing that is checked, so each variant is checked once. Its name stands in front of its mistakes. */
@@ -92,7 +93,8 @@ static weft_status check_variant(const crew *w, size_t v, weft_error *err)
     for (const char *line = own.message; status != WEFT_OK && *line;) {
         const int length = (int)strcspn(line, "\n");
         const char *name = e->variants[v].name;
-        fail(err, status, (where){.file = e->path}, "%s%s%s%.*s", *name ? "variant " : "", name, *name ? ": " : "", length, line);
+        fail(err, status, (where){.file = e->path}, "%s%s%s%.*s", *name ? "variant " : "", name, *name ? ": " : "",
+             length, line);
         line += length + (line[length] == '\n');
     }
     return status;
@@ -226,7 +228,8 @@ static weft_status conclude(const comparison *c, weft_error *err)
         stopped |= t->state == TRIAL_WAITING || (t->state == TRIAL_DONE && t->status == RUN_STOPPED);
         if (t->state != TRIAL_FAILED)
             continue;
-        fail(err, t->error.status, (where){.file = t->folder}, "%.*s", (int)strcspn(t->error.message, "\n"), t->error.message);
+        fail(err, t->error.status, (where){.file = t->folder}, "%.*s", (int)strcspn(t->error.message, "\n"),
+             t->error.message);
         status = status == WEFT_OK ? t->error.status : status;
     }
     return status != WEFT_OK ? status : stopped ? WEFT_STOPPED : WEFT_OK;
@@ -252,8 +255,8 @@ weft_status compare_run(experiment *e, const compare_options *options, compariso
 {
     *result = NULL;
     if (options->jobs < 0 || options->jobs > MAX_THREADS)
-        return fail(err, WEFT_BAD_INPUT, (where){0}, "jobs is %d, but must be at least 0 (a job a core) and at most %d", options->jobs,
-                    MAX_THREADS);
+        return fail(err, WEFT_BAD_INPUT, (where){0}, "jobs is %d, but must be at least 0 (a job a core) and at most %d",
+                    options->jobs, MAX_THREADS);
     comparison *c = calloc(1, sizeof *c);
     if (!c)
         return fail_memory(err);
@@ -264,11 +267,11 @@ weft_status compare_run(experiment *e, const compare_options *options, compariso
         *result = c;
         run_all(&w, (int)MIN((size_t)(options->jobs ? options->jobs : usable_cores()), c->n_trials));
         status = conclude(c, err);
-    } else {
-        comparison_free(c);
     }
     for (size_t i = 0; i < w.n_sets; i++)
         weft_dataset_close(w.sets[i]);
+    if (!*result)
+        comparison_free(c);
     return status;
 }
 

@@ -43,9 +43,10 @@ static weft_status read_file(opener *o, const char *path)
     if (!o->all)
         return WEFT_BAD_INPUT;
     if (o->all->kind != SETTING_MAP)
-        return fail(o->r.err, WEFT_BAD_INPUT, at, "%s; the least it has is \"data: {set: fashion-mnist}\" and \"model: [linear 10]\"",
+        return fail(o->r.err, WEFT_BAD_INPUT, at,
+                    "%s; the least it has is \"data: {set: fashion-mnist}\" and \"model: [linear 10]\"",
                     o->all->kind == SETTING_SCALAR && !*o->all->text ? "there is no experiment in this file"
-                                                                      : "an experiment is a map of keys");
+                                                                     : "an experiment is a map of keys");
     unfold(o);
     return WEFT_OK;
 }
@@ -71,13 +72,15 @@ static bool read_seed(opener *o, const setting *s)
 {
     uint64_t seed;
     if (s->kind != SETTING_SCALAR || !parse_u64(s->text, &seed)) {
+        const char *found = s->kind == SETTING_SCALAR ? s->text : s->kind == SETTING_LIST ? "[…]" : "{…}";
         fail(o->r.err, WEFT_BAD_INPUT, s->at, "a seed is a whole number from 0 to 18446744073709551615, not \"%s\"",
-             s->kind == SETTING_SCALAR ? s->text : s->kind == SETTING_LIST ? "[…]" : "{…}");
+             found);
         return false;
     }
     for (size_t i = 0; i < o->e->n_seeds; i++)
         if (o->seeds[i] == seed) {
-            fail(o->r.err, WEFT_BAD_INPUT, s->at, "the seed %s is there twice, and would give the same run twice", s->text);
+            fail(o->r.err, WEFT_BAD_INPUT, s->at, "the seed %s is there twice, and would give the same run twice",
+                 s->text);
             return false;
         }
     o->seeds[o->e->n_seeds] = seed;
@@ -97,8 +100,10 @@ static weft_status read_seeds(opener *o)
         return WEFT_OK;
     o->seeds_at = s->at;
     if (s->kind == SETTING_LIST && !s->first)
-        return fail(o->r.err, WEFT_BAD_INPUT, s->at, "there is no seed in this list; leave seeds out to run with train.seed");
-    for (const setting *one = s->kind == SETTING_LIST ? s->first : s; one; one = s->kind == SETTING_LIST ? one->next : NULL) {
+        return fail(o->r.err, WEFT_BAD_INPUT, s->at,
+                    "there is no seed in this list; leave seeds out to run with train.seed");
+    for (const setting *one = s->kind == SETTING_LIST ? s->first : s; one;
+         one = s->kind == SETTING_LIST ? one->next : NULL) {
         if (o->e->n_seeds == MAX_SEEDS)
             return fail(o->r.err, WEFT_BAD_INPUT, one->at, "there are more than %d seeds, the limit", MAX_SEEDS);
         o->e->n_seeds += read_seed(o, one);
@@ -137,7 +142,8 @@ static void add_new_mistakes(weft_error *all, const weft_error *more)
 static bool check_variant(opener *o, const setting *v)
 {
     if (v->kind != SETTING_MAP) {
-        fail(o->r.err, WEFT_BAD_INPUT, v->at, "a variant is a map of what it changes, such as {optimizer: {name: adam, lr: 0.001}}");
+        fail(o->r.err, WEFT_BAD_INPUT, v->at,
+             "a variant is a map of what it changes, such as {optimizer: {name: adam, lr: 0.001}}");
         return false;
     }
     if (!v->key[strspn(v->key, " \t\n")])
@@ -145,7 +151,8 @@ static bool check_variant(opener *o, const setting *v)
     sections_check(v, true, o->r.err);
     const setting *train = setting_find(v, "train"), *seed = setting_find(train, "seed");
     if (seed && !o->e->own_seeds)
-        fail(o->r.err, WEFT_BAD_INPUT, seed->key_at, "every variant runs with the seeds that the file lists; leave out this one, or those");
+        fail(o->r.err, WEFT_BAD_INPUT, seed->key_at,
+             "every variant runs with the seeds that the file lists; leave out this one, or those");
     return true;
 }
 
@@ -196,8 +203,9 @@ static void check_runs(const opener *o)
 {
     const size_t runs = o->e->n_variants * o->e->n_seeds;
     if (runs > MAX_RUNS)
-        fail(o->r.err, WEFT_BAD_INPUT, o->seeds_at, "%zu variants with %zu seeds are %zu runs, more than the limit of %d", o->e->n_variants,
-             o->e->n_seeds, runs, MAX_RUNS);
+        fail(o->r.err, WEFT_BAD_INPUT, o->seeds_at,
+             "%zu variants with %zu seeds are %zu runs, more than the limit of %d", o->e->n_variants, o->e->n_seeds,
+             runs, MAX_RUNS);
 }
 
 /* From the settings in o->all to the experiment's members. A mistake does not keep the others from being found. */
@@ -208,7 +216,8 @@ static weft_status read_all(opener *o)
     sections_check(o->all, false, o->r.err);
     TRY(sections_default(o->all, o->r.memory, o->r.err));
     const weft_status seeds = read_seeds(o);
-    const setting *title = sections_find(o->all, "title", &wrong), *variants = sections_find(o->all, "variants", &wrong);
+    const setting *title = sections_find(o->all, "title", &wrong);
+    const setting *variants = sections_find(o->all, "variants", &wrong);
     e->title = title ? title->text : "";
     for (const setting *v = variants ? variants->first : NULL; v; v = v->next)
         e->n_variants++;
@@ -246,6 +255,8 @@ experiment *experiment_open(const char *path, const char *const *overrides, size
         status = read_all(&o);
     if (status == WEFT_OK && o.r.err->count == before)
         return e;
+    if (o.r.err->count == before)
+        fail_memory(o.r.err); /* nothing else goes wrong without a word */
     experiment_close(e);
     return NULL;
 }

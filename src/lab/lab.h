@@ -4,9 +4,9 @@
 
 #include "train/train.h"
 
-/* A YAML text as settings, with their places. Scalars stay text, and an empty text is an empty scalar. Duplicate keys, anchors, aliases,
- * tags and several documents are refused. `name` is for messages. NULL: it cannot be read on; where it can, what is returned is only to
- * find more mistakes in when `err` has some. */
+/* A YAML text as settings, with their places. Scalars stay text, and an empty text is an empty scalar. Duplicate keys,
+ * anchors, aliases, tags and several documents are refused. `name` is for messages. NULL: it cannot be read on; where
+ * it can, what is returned is only to find more mistakes in when `err` has some. */
 setting *yaml_parse(arena *a, const char *name, const char *data, size_t size, weft_error *err);
 /* The same for a value on a command line: its mistakes have no line. */
 setting *yaml_parse_argument(arena *a, const char *name, const char *argument, weft_error *err);
@@ -14,9 +14,9 @@ setting *yaml_parse_argument(arena *a, const char *name, const char *argument, w
 void yaml_print(const setting *s, text *t);
 
 typedef struct variant {
-    const char *name; /* "" where the file has no variants */
-    const char *slug; /* unique, fit for a folder */
-    run_settings settings; /* its seed is the first */
+    const char *name;        /* "" where the file has no variants */
+    const char *slug;        /* unique, fit for a folder */
+    run_settings settings;   /* its seed is the first */
     const char *config_head; /* settings.config up to the section with the seed */
 } variant;
 
@@ -31,8 +31,9 @@ typedef struct experiment {
     arena memory;
 } experiment;
 
-/* `overrides`: texts "dotted.key=value", the value in YAML. They change the file in their order, before its variants change it in turn: a
- * variant's own key wins, and "variants.NAME.key=value" changes that. Every mistake of the file is in `err`. */
+/* `overrides`: texts "dotted.key=value", the value in YAML. They change the file in their order, before its variants
+ * change it in turn: a variant's own key wins, and "variants.NAME.key=value" changes that. Every mistake of the file is
+ * in `err`. */
 experiment *experiment_open(const char *path, const char *const *overrides, size_t n_overrides, weft_error *err);
 void experiment_close(experiment *e);
 /* The settings of one variant with one seed; lives in the experiment. */
@@ -66,8 +67,8 @@ typedef struct compare_options {
     void *self;
 } compare_options;
 
-/* Runs every variant with every seed; a trial that fails or diverges does not keep the others from running. The folders are checked
- * first: nothing runs over what is there, without force. */
+/* Runs every variant with every seed; a trial that fails or diverges does not keep the others from running. The folders
+ * are checked first: nothing runs over what is there, without force. */
 weft_status compare_run(experiment *e, const compare_options *options, comparison **result, weft_error *err);
 void comparison_free(comparison *c);
 

@@ -6,22 +6,24 @@
 
 /* ---- yaml.c ---- */
 
-/* Whether `n` bytes are a text that YAML can hold and that stays on its line: no control characters but tab and newline. */
+/* Whether `n` bytes are a text that YAML can hold and that stays on its line: no control characters but tab and
+ * newline. */
 bool yaml_is_text(const char *bytes, size_t n);
 /* Appends one scalar, in quotes where it needs them. */
 void yaml_print_scalar(const char *string, text *t);
 
 /* ---- merge.c ---- */
 
-/* `over` on top of `base`: maps are joined key by key; everything else replaces what was there, and so does a map that says its `name`,
- * because what another kind of thing was given does not apply to it. Nothing is changed, children are shared. NULL: no memory. */
+/* `over` on top of `base`: maps are joined key by key; everything else replaces what was there, and so does a map that
+ * says its `name`, because what another kind of thing was given does not apply to it. Nothing is changed, children are
+ * shared. NULL: no memory. */
 setting *setting_merge(arena *a, const setting *base, const setting *over);
 /* "optimizer.lr=0.1" as {optimizer: {lr: 0.1}}. */
 setting *override_read(arena *a, const char *override, weft_error *err);
 
 /* ---- sections.c: the keys that an experiment has at its top ---- */
 
-/* Gives sections one form: an empty one becomes an empty map, "sgd lr=0.1" becomes {name: sgd, lr: 0.1}. Of variants too. */
+/* Gives sections one form: an empty one becomes an empty map, "sgd lr=0.1" becomes {name: sgd, lr: 0.1}. */
 void sections_unfold(setting *all, arena *a, isa level, weft_error *err);
 /* Refuses unknown keys, wrong kinds, and in a variant what only the whole experiment has. */
 void sections_check(const setting *all, bool in_variant, weft_error *err);
@@ -39,8 +41,8 @@ typedef struct resolver {
     struct model_part *models; /* those that were read already: variants share them */
 } resolver;
 
-/* Reads all sections into v->settings, and writes their texts. Without `complete`, what a variant may still bring is not missed: then
- * only the mistakes count. */
+/* Reads all sections into v->settings, and writes their texts. Without `complete`, what a variant may still bring is
+ * not missed: then only the mistakes count. */
 weft_status resolve(resolver *r, const setting *all, bool complete, variant *v);
 /* Makes config.yaml's text for these settings. */
 weft_status resolve_config(const variant *v, run_settings *s, arena *a, weft_error *err);

@@ -42,14 +42,17 @@ static bool is_usual(const field *f, const void *values, const void *usual)
     text value = {0}, usual_value = {0};
     add_field(f, values, "%.0s%s", &value);
     add_field(f, usual, "%.0s%s", &usual_value);
-    const bool same = strcmp(value.data ? value.data : "", usual_value.data ? usual_value.data : "") == 0;
+    /* in doubt it is shown: a setting must not get lost because memory ran out */
+    const bool same = !value.failed && !usual_value.failed && value.length == usual_value.length &&
+                      (!value.length || strcmp(value.data, usual_value.data) == 0);
     text_free(&value);
     text_free(&usual_value);
     return same;
 }
 
 /* "linear 10 bias=false"; an optimizer's learning rate stands there always, and with its name. */
-static weft_status add_spec(text *t, const char *name, const field *table, const void *values, bool is_optimizer, arena *a)
+static weft_status add_spec(text *t, const char *name, const field *table, const void *values, bool is_optimizer,
+                            arena *a)
 {
     size_t bytes = 0;
     for (const field *f = table; f->name; f++)
@@ -148,8 +151,10 @@ static weft_status read_model(resolver *r, model_part *part)
     weft_status status = read_layers(part->layers, part->source, r->memory, r->err);
     TRY(check_length(part->layers, r->err));
     /* what could be read of a broken list is checked, too; that nothing is left of it is no news */
-    if (status == WEFT_OK || part->layers->first)
-        status = MAX(status, graph_build(&g, part->layers, r->level, r->memory, r->err));
+    if (status == WEFT_OK || part->layers->first) {
+        const weft_status built = graph_build(&g, part->layers, r->level, r->memory, r->err);
+        status = status == WEFT_OK ? built : status;
+    }
     if (status == WEFT_OK && print_model(part, &g, r->memory) != WEFT_OK)
         return fail_memory(r->err);
     return status;
@@ -175,7 +180,8 @@ static const model_part *find_model(resolver *r, const setting *source)
 /* ---- The sections ---- */
 
 /* A section of plain fields. Without `complete` nothing in it is required. */
-static void read_section(resolver *r, const setting *all, const char *name, const field *table, bool complete, void *out)
+static void read_section(resolver *r, const setting *all, const char *name, const field *table, bool complete,
+                         void *out)
 {
     field relaxed[16] = {0};
     setting nothing = {SETTING_MAP, .at = {.file = all->at.file}};
@@ -188,6 +194,21 @@ static void read_section(resolver *r, const setting *all, const char *name, cons
     }
     if (!wrong)
         fields_read(complete ? table : relaxed, map ? map : &nothing, name, NULL, out, r->memory, r->err);
+}
+
+/* Names that a look tells to be wrong, where they stand; what a data set or file holds is seen when it is opened. */
+static void check_names(resolver *r, const setting *all, const run_settings *s)
+{
+    size_t n;
+    const catalogue_entry *known = catalogue(&n);
+    const setting *set = setting_find(setting_find(all, "data"), "set");
+    const setting *init = setting_find(setting_find(all, "train"), "init");
+    if (set && s->data.set && !folder_exists(s->data.set) && strchr(s->data.set, '/'))
+        fail(r->err, WEFT_BAD_INPUT, set->at, "there is no folder \"%s\" that could hold a data set", s->data.set);
+    else if (set && s->data.set && !folder_exists(s->data.set) && !catalogue_find(s->data.set))
+        fail_unknown(r->err, set->at, "data set", s->data.set, &known[0].name, n, sizeof *known);
+    if (init && s->train.init && !file_exists(s->train.init))
+        fail(r->err, WEFT_BAD_INPUT, init->at, "there is no file \"%s\" to start from", s->train.init);
 }
 
 /* {name: adam, lr: 0.001, …}, for config.yaml. */
@@ -256,7 +277,8 @@ static const char *resolve_model(resolver *r, const setting *all, bool complete,
 }
 
 /* Everything of config.yaml but the section that a seed changes. */
-static const char *config_head(const run_settings *s, const char *model, const char *loss, const char *optimizer, arena *a)
+static const char *config_head(const run_settings *s, const char *model, const char *loss, const char *optimizer,
+                               arena *a)
 {
     text t = {0};
     if (*s->variant) {
@@ -294,9 +316,10 @@ weft_status resolve(resolver *r, const setting *all, bool complete, variant *v)
     const char *loss = resolve_loss(r, all, s);
     const char *optimizer_map = resolve_optimizer(r, all, complete, s);
     read_section(r, all, "train", train_fields, complete, &s->train);
+    check_names(r, all, s);
     if (r->err->count > before || !complete)
         return r->err->count > before ? WEFT_BAD_INPUT : WEFT_OK;
-    /* no mistake, and yet no text: memory ran out, or a section has a wrong kind or a mistake that was reported before */
+    /* no mistake, and yet no text: what is wrong was reported before, or memory ran out */
     if (!model || !loss || !optimizer_map)
         return WEFT_BAD_INPUT;
     v->config_head = config_head(s, model, loss, optimizer_map, r->memory);

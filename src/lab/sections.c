@@ -11,9 +11,9 @@ typedef const field *fields_of(const char *name, isa level);
 typedef struct section {
     const char *name;
     unsigned kinds;
-    fields_of *fields;  /* of a section that can be a spec */
-    const char *usual;  /* its name where none is given */
-    bool of_the_whole;  /* a variant cannot change it */
+    fields_of *fields; /* of a section that can be a spec */
+    const char *usual; /* its name where none is given */
+    bool of_the_whole; /* a variant cannot change it */
     const char *example;
 } section;
 
@@ -36,7 +36,8 @@ static const section sections[] = {
     {"loss", SCALAR | MAP, loss_fields, "cross_entropy", .example = "loss: cross_entropy"},
     {"optimizer", SCALAR | MAP, optimizer_fields, "sgd", .example = "optimizer: {name: sgd, lr: 0.01}"},
     {"train", MAP, .example = "train: {epochs: 10, batch: 32}"},
-    {"variants", MAP, .of_the_whole = true, .example = "variants: {fast: {optimizer: {lr: 0.1}}, slow: {optimizer: {lr: 0.001}}}"},
+    {"variants", MAP, .of_the_whole = true,
+     .example = "variants: {fast: {optimizer: {lr: 0.1}}, slow: {optimizer: {lr: 0.001}}}"},
     {"seeds", SCALAR | LIST, .of_the_whole = true, .example = "seeds: [1, 2, 3]"},
 };
 
@@ -59,8 +60,8 @@ const setting *sections_find(const setting *all, const char *name, bool *wrong)
 
 /* ---- One form ---- */
 
-/* Keys for the bare values of a spec, so that a variant can change them by name. One that is there already is left for its reader
- * to refuse. */
+/* Keys for the bare values of a spec, so that a variant can change them by name. One that is there already is left for
+ * its reader to refuse. */
 static void name_bare_values(setting *map, const field *fields)
 {
     setting *s = map->first;
@@ -109,10 +110,12 @@ weft_status sections_default(setting *all, arena *a, weft_error *err)
         if (!name || !made)
             return fail_memory(err);
         if (!s) {
-            *made = (setting){SETTING_MAP, .key = sections[i].name, .next = all->first, .at = all->at, .key_at = all->at};
+            *made =
+                (setting){SETTING_MAP, .key = sections[i].name, .next = all->first, .at = all->at, .key_at = all->at};
             all->first = made;
         }
-        *name = (setting){SETTING_SCALAR, .key = "name", .text = sections[i].usual, .next = made->first, .at = made->at, .key_at = made->at};
+        *name = (setting){SETTING_SCALAR,      .key = "name",  .text = sections[i].usual,
+                          .next = made->first, .at = made->at, .key_at = made->at};
         made->first = name;
     }
     return WEFT_OK;
@@ -127,7 +130,8 @@ void sections_check(const setting *all, bool in_variant, weft_error *err)
         if (!section)
             fail_unknown(err, s->key_at, "key", s->key, &sections[0].name, COUNT(sections), sizeof *sections);
         else if (in_variant && section->of_the_whole)
-            fail(err, WEFT_BAD_INPUT, s->key_at, "%s is not a variant's to change; write it at the top of the file", s->key);
+            fail(err, WEFT_BAD_INPUT, s->key_at, "%s is not a variant's to change; write it at the top of the file",
+                 s->key);
         else if (!has_right_kind(section, s))
             fail(err, WEFT_BAD_INPUT, s->at, "%s has another form; write it as in %s", s->key, section->example);
     }

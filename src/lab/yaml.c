@@ -4,7 +4,7 @@
 
 #include "lab/parts.h"
 
-/* They keep memory within a small multiple of the text's size, the stack flat, and the search for duplicate keys short. */
+/* They keep memory within a small multiple of the text's size, the stack flat, the search for duplicate keys short. */
 enum { MAX_DEPTH = 64, MAX_NODES = 100000, MAX_KEYS = 1000, MAX_SCALAR_BYTES = 1 << 16 };
 
 typedef struct reader {
@@ -51,11 +51,13 @@ static void refuse_syntax(const reader *r)
     if (p->error == YAML_MEMORY_ERROR)
         fail_memory(r->err);
     else if (p->error == YAML_READER_ERROR)
-        fail(r->err, WEFT_BAD_INPUT, place_of_byte(r, p->problem_offset), "this is not a text in UTF-8: %s", p->problem);
+        fail(r->err, WEFT_BAD_INPUT, place_of_byte(r, p->problem_offset), "this is not a text in UTF-8: %s",
+             p->problem);
     else if (is_indented_with_tab(r, p->problem_mark.line))
         fail(r->err, WEFT_BAD_INPUT, at, "YAML is indented with blanks, never with tabs");
     else if (p->context && r->has_places && p->context_mark.line < p->problem_mark.line)
-        fail(r->err, WEFT_BAD_INPUT, at, "%s %s that begins in line %zu", p->problem, p->context, p->context_mark.line + 1);
+        fail(r->err, WEFT_BAD_INPUT, at, "%s %s that begins in line %zu", p->problem, p->context,
+             p->context_mark.line + 1);
     else
         fail(r->err, WEFT_BAD_INPUT, at, "%s%s%s", p->problem, p->context ? " " : "", p->context ? p->context : "");
 }
@@ -113,7 +115,8 @@ static setting *read_scalar(reader *r, const yaml_event_t *event)
     const yaml_scalar_style_t style = event->data.scalar.style;
     where at = place(r, event->start_mark);
     /* The text itself begins behind the quote: a mistake inside it counts columns from there. */
-    at.column += r->has_places && (style == YAML_SINGLE_QUOTED_SCALAR_STYLE || style == YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+    at.column +=
+        r->has_places && (style == YAML_SINGLE_QUOTED_SCALAR_STYLE || style == YAML_DOUBLE_QUOTED_SCALAR_STYLE);
     if (length > MAX_SCALAR_BYTES)
         return refuse(r, at, "this value has more than 65536 bytes, the limit; a long model is written as a list");
     if (!yaml_is_text(value, length))
@@ -126,12 +129,13 @@ static setting *read_scalar(reader *r, const yaml_event_t *event)
     return s;
 }
 
-static bool refuse_duplicate(reader *r, const setting *map, const setting *entry)
+static bool is_duplicate(reader *r, const setting *map, const setting *entry)
 {
-    const setting *first = map->kind == SETTING_MAP ? setting_find(map, entry->key) : NULL;
+    const setting *first = setting_find(map, entry->key);
     if (first && r->has_places)
-        fail(r->err, WEFT_BAD_INPUT, entry->key_at, "the key \"%s\" is there twice; the first one is in line %zu, column %zu", entry->key,
-             first->key_at.line, first->key_at.column);
+        fail(r->err, WEFT_BAD_INPUT, entry->key_at,
+             "the key \"%s\" is there twice; the first one is in line %zu, column %zu", entry->key, first->key_at.line,
+             first->key_at.column);
     else if (first)
         fail(r->err, WEFT_BAD_INPUT, entry->key_at, "the key \"%s\" is there twice", entry->key);
     return first;
@@ -139,6 +143,7 @@ static bool refuse_duplicate(reader *r, const setting *map, const setting *entry
 
 static setting *read_value(reader *r, const yaml_event_t *event);
 
+/* The entry whose key this is; one with a key that cannot be has none. */
 static setting *read_entry(reader *r, const yaml_event_t *event)
 {
     const setting *key = read_value(r, event);
@@ -151,7 +156,7 @@ static setting *read_entry(reader *r, const yaml_event_t *event)
         return NULL;
     if (key->kind != SETTING_SCALAR)
         fail(r->err, WEFT_BAD_INPUT, key->at, "a key is a single word, not a list or a map");
-    entry->key = key->kind == SETTING_SCALAR ? key->text : "";
+    entry->key = key->text;
     entry->key_at = key->at;
     return entry;
 }
@@ -176,10 +181,10 @@ static setting *read_children(reader *r, setting *parent, yaml_event_type_t end)
             return child;
         if (parent->kind == SETTING_MAP && ++n > MAX_KEYS)
             return refuse(r, child->key_at, "this map has more than 1000 keys, the limit");
-        if (!refuse_duplicate(r, parent, child)) {
-            *link = child;
-            link = &child->next;
-        }
+        if (parent->kind == SETTING_MAP && (!child->key || is_duplicate(r, parent, child)))
+            continue;
+        *link = child;
+        link = &child->next;
     }
     return NULL;
 }
@@ -187,7 +192,8 @@ static setting *read_children(reader *r, setting *parent, yaml_event_type_t end)
 static void refuse_extras(reader *r, where at, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
     if (anchor)
-        fail(r->err, WEFT_BAD_INPUT, at, "weft does not read anchors (&%s); write values out where they are used", (const char *)anchor);
+        fail(r->err, WEFT_BAD_INPUT, at, "weft does not read anchors (&%s); write values out where they are used",
+             (const char *)anchor);
     if (tag)
         fail(r->err, WEFT_BAD_INPUT, at, "weft does not read tags (%s); leave it out", (const char *)tag);
 }
@@ -209,7 +215,8 @@ static setting *read_value(reader *r, const yaml_event_t *event)
         refuse_extras(r, at, event->data.mapping_start.anchor, event->data.mapping_start.tag);
         return read_children(r, make(r, SETTING_MAP, at), YAML_MAPPING_END_EVENT);
     default:
-        fail(r->err, WEFT_BAD_INPUT, at, "weft does not read aliases (*%s); write the value out", (const char *)event->data.alias.anchor);
+        fail(r->err, WEFT_BAD_INPUT, at, "weft does not read aliases (*%s); write the value out",
+             (const char *)event->data.alias.anchor);
         setting *stand_in = make(r, SETTING_SCALAR, at);
         if (stand_in)
             stand_in->text = "";
@@ -227,7 +234,8 @@ static setting *read_outside(reader *r, const yaml_event_t *event, setting *root
         return root;
     case YAML_DOCUMENT_START_EVENT:
         if (*begun)
-            return refuse(r, place(r, event->start_mark), "a second document begins here; one file holds one experiment");
+            return refuse(r, place(r, event->start_mark),
+                          "a second document begins here; one file holds one experiment");
         *begun = true;
         return root;
     default:

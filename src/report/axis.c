@@ -5,6 +5,7 @@
 
 #define FEW_TICKS 6
 #define FEW_EPOCHS 12
+#define NEAR 0.04 /* of a step */
 
 /* The smallest of 1, 2, 5, 10, 20, … times a power of ten that cuts `range` into at most n parts. */
 static double nice_step(double range, double n)
@@ -35,7 +36,12 @@ static axis loose(double min, double max, double least, double most)
     min = fmax(min, least);
     max = fmin(max, most);
     double step = nice_step(max - min, FEW_TICKS);
-    double first = floor(min / step + 1e-9), last = ceil(max / step - 1e-9);
+    double first = floor(min / step), last = ceil(max / step);
+    /* A line that lies on the frame would hardly be seen. */
+    if (min / step - first < NEAR && first * step > least && (first != 0 || min < 0))
+        first--;
+    if (last - max / step < NEAR && last * step < most)
+        last++;
     axis x = {.min = first * step, .max = last * step};
     x.decimals = x.max >= 1e5 || step < 1e-5 ? -1 : (int)fmax(0, -floor(log10(step) + 1e-9));
     for (double i = first; i <= last; i++)
@@ -52,16 +58,29 @@ axis axis_percent(double min, double max)
     return x;
 }
 
+/* Where a decade has ticks: the more decades, the fewer. */
+typedef struct decade {
+    double factors[6];
+    int n, step; /* step: only every so many decades */
+} decade;
+
+static decade choose_decade(double decades)
+{
+    if (decades <= 1.2)
+        return (decade){{1, 1.5, 2, 3, 5, 7}, 6, 1};
+    if (decades <= 3)
+        return (decade){{1, 2, 5}, 3, 1};
+    return (decade){{1}, 1, (int)ceil(decades / 9)};
+}
+
 axis axis_log(double min, double max)
 {
-    static const double factors[] = {1, 2, 5};
     double low = log10(min), high = log10(max), room = fmax(0.05 * (high - low), 0.02);
+    decade d = choose_decade(high - low);
     axis x = {.min = pow(10, low - room), .max = fmin(pow(10, high + room), 1.7e308), .log = true, .decimals = -1};
-    double decades = high - low;
-    int each = decades <= 3 ? 3 : 1, step = (int)fmax(1, ceil(decades / 9));
     for (int power = (int)floor(low) - 1; power <= (int)ceil(high); power++)
-        for (int i = 0; power % step == 0 && i < each; i++)
-            add_tick(&x, factors[i] * pow(10, power));
+        for (int i = 0; power % d.step == 0 && i < d.n; i++)
+            add_tick(&x, d.factors[i] * pow(10, power));
     return x;
 }
 

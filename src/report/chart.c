@@ -9,7 +9,8 @@
 #define PLOT_HEIGHT 248.0
 #define LEGEND_ROW 20.0
 #define SWATCH 30.0      /* a legend's piece of line */
-#define LABEL_WIDTH 250.0
+#define LEGEND_GAP 26.0   /* between two columns */
+#define LABEL_WIDTH 210.0
 #define MANY_POINTS 40   /* from here on a line has no markers */
 #define TOO_LARGE 1e300  /* values from here on are treated as infinite: nothing overflows while an axis is made */
 
@@ -68,10 +69,10 @@ static bool legend_layout(figure *f, cairo_t *ruler, double y, arena *a)
             width += ink_width(ruler, note_ink, s->remark);
         widest = fmax(widest, width);
     }
-    double column = SWATCH + 8 + widest + 26;
-    f->legend_columns = MAX(1, MIN(MAX(f->n_legend, 1), (size_t)((room + 26) / column)));
-    size_t rows = (f->n_legend + f->legend_columns - 1) / f->legend_columns;
-    f->legend_box = (box){MARGIN, y, fmin(room, column * (double)f->legend_columns - 26), (double)rows * LEGEND_ROW};
+    double column = SWATCH + 8 + widest + LEGEND_GAP;
+    size_t n = MAX(f->n_legend, 1), fit = MAX(1, (size_t)((room + LEGEND_GAP) / column)), rows = (n + fit - 1) / fit;
+    f->legend_columns = (n + rows - 1) / rows; /* rows are about equally full */
+    f->legend_box = (box){MARGIN, y, fmin(room, column * (double)f->legend_columns - LEGEND_GAP), (double)rows * LEGEND_ROW};
     return kept;
 }
 
@@ -88,7 +89,7 @@ static bool panels_layout(figure *f, cairo_t *ruler, double y, arena *a)
         for (size_t i = 0; i < n; i++)
             if (pair[i].note)
                 f->note_height[row] = 16;
-        double top = y + 20 + f->note_height[row];
+        double top = y + 26 + f->note_height[row];
         for (size_t i = 0; i < n; i++) {
             double x = MARGIN + left[0] + (double)i * (width + GAP + left[1]);
             pair[i].plot = (box){x, top, width, PLOT_HEIGHT};
@@ -145,11 +146,12 @@ static void marker_path(cairo_t *cr, unsigned kind, double x, double y, double r
 
 static void draw_marker(cairo_t *cr, const series *s, double x, double y)
 {
-    ink_color(cr, s->hollow ? 0xffffff : look_color(s->look), 1);
+    bool hollow = s->hollow || s->look / N_MARKERS % 2;
+    ink_color(cr, hollow ? 0xffffff : look_color(s->look), 1);
     marker_path(cr, s->look % N_MARKERS, x, y, 2.6);
     cairo_fill_preserve(cr);
     ink_color(cr, look_color(s->look), 1);
-    cairo_set_line_width(cr, s->hollow ? 1.3 : 0.6);
+    cairo_set_line_width(cr, hollow ? 1.3 : 0.6);
     cairo_stroke(cr);
 }
 
@@ -251,9 +253,9 @@ static void draw_points(cairo_t *cr, const panel *p, const series *s)
         double x = place_x(p, s->epoch[i]), y = place_y(p, s->y[i]);
         if (!isfinite(y))
             continue;
-        last_x = x;
-        last_y = fmax(p->plot.y, fmin(bottom, y));
         bool inside = y > p->plot.y - 1 && y < bottom + 1, marked = s->n < MANY_POINTS || alone(p, s, i);
+        last_x = x;
+        last_y = inside ? y : NAN; /* behind the edge an arrowhead is enough */
         if (marked && inside)
             draw_marker(cr, s, x, y);
         else if (!inside && (marked || i % (s->n / MANY_POINTS + 1) == 0))
@@ -312,9 +314,9 @@ static void draw_empty(cairo_t *cr, const panel *p)
 
 static void draw_panel(cairo_t *cr, const panel *p, double label_x, double note_height)
 {
-    ink_text(cr, panel_ink, label_x, p->plot.y - note_height - 10, 0, p->title);
+    ink_text(cr, panel_ink, label_x, p->plot.y - note_height - 13, 0, p->title);
     if (p->note)
-        ink_text(cr, note_ink, label_x, p->plot.y - 10, 0, p->note);
+        ink_text(cr, note_ink, label_x, p->plot.y - 13, 0, p->note);
     if (p->y.n_ticks == 0) {
         draw_empty(cr, p);
         return;
@@ -335,7 +337,7 @@ static void draw_panel(cairo_t *cr, const panel *p, double label_x, double note_
 
 static void draw_legend(cairo_t *cr, const figure *f)
 {
-    double column = (f->legend_box.width + 26) / (double)f->legend_columns;
+    double column = (f->legend_box.width + LEGEND_GAP) / (double)f->legend_columns;
     for (size_t i = 0; i < f->n_legend; i++) {
         const series *s = &f->legend[i];
         double x = f->legend_box.x + (double)(i % f->legend_columns) * column;

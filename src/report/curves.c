@@ -6,17 +6,29 @@
 
 #define LOG_FROM 10.0 /* a loss that falls by more than this factor leaves nothing to see on a linear axis */
 
-axis loss_axis(const series *s, size_t n)
+/* A loss of exactly 0 has no place on a logarithmic axis: the line leaves it at the bottom. */
+static double least_above_zero(const series *s, size_t n)
 {
-    double min, max, least = INFINITY;
-    if (!series_range(s, n, &min, &max))
-        return (axis){0};
+    double least = INFINITY;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < s[i].n; k++)
             if (s[i].y[k] > 0)
                 least = fmin(least, s[i].low && s[i].low[k] > 0 ? s[i].low[k] : s[i].y[k]);
-    /* A loss of exactly 0 has no place on a logarithmic axis: the line leaves it at the bottom. */
-    return min >= 0 && max > LOG_FROM * least ? axis_log(least, max) : axis_linear(min, max);
+    return least;
+}
+
+bool loss_is_wide(const series *s, size_t n)
+{
+    double min, max;
+    return series_range(s, n, &min, &max) && min >= 0 && max > LOG_FROM * least_above_zero(s, n);
+}
+
+axis loss_axis(const series *s, size_t n, bool log)
+{
+    double min, max;
+    if (!series_range(s, n, &min, &max))
+        return (axis){0};
+    return log && min >= 0 && max > 0 ? axis_log(least_above_zero(s, n), max) : axis_linear(min, max);
 }
 
 static axis accuracy_axis(const series *s, size_t n)
@@ -35,7 +47,7 @@ static weft_status single_out(panel *p, series *s, bool lowest, const char *form
     if (best == s->n || s->n < 2)
         return WEFT_OK;
     char value[32];
-    snprintf(value, sizeof value, lowest ? "%.4g" : "%.2f %%", s->y[best]);
+    snprintf(value, sizeof value, lowest ? "%#.4g" : "%.2f %%", s->y[best]);
     s->ring = &s->epoch[best];
     p->note = arena_printf(a, format, value, s->epoch[best]);
     return p->note ? WEFT_OK : fail_memory(err);
@@ -52,7 +64,9 @@ static const char *settings_line(const variant *v, arena *a)
     if (v->n_runs > 1)
         text_printf(&t, "mean of %zu seeds, bands from the lowest to the highest   \xc2\xb7   ", v->n_runs);
     text_printf(&t, "%s   \xc2\xb7   %s", run->model, run->optimizer);
-    if (run->scale != 1)
+    if (run->scale == 1)
+        text_add(&t, "   \xc2\xb7   inputs as they are");
+    else
         text_printf(&t, "   \xc2\xb7   inputs / %g", run->scale);
     text_printf(&t, "   \xc2\xb7   batch %zu", run->batch);
     if (v->n_runs == 1)
@@ -94,14 +108,20 @@ weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err
         p->series = &lines[2 * i];
         p->n_series = 2;
         p->x = axis_epochs(1, lines[0].n ? lines[0].epoch[lines[0].n - 1] : 1);
-        p->y = i ? accuracy_axis(p->series, 2) : loss_axis(p->series, 2);
+        p->y = i ? accuracy_axis(p->series, 2) : loss_axis(p->series, 2, loss_is_wide(p->series, 2));
         p->title = i ? "Accuracy" : p->y.log ? "Loss (logarithmic axis)" : "Loss";
     }
     lines[4] = lines[0];
     lines[5] = lines[1];
     f->legend = &lines[4];
-    TRY(single_out(&f->panels[0], &lines[1], true, "lowest validation loss %s after epoch %.0f", a, err));
-    TRY(single_out(&f->panels[1], &lines[3], false, "best validation accuracy %s after epoch %.0f", a, err));
+    bool mean = v->n_runs > 1;
+    TRY(single_out(&f->panels[0], &lines[1], true,
+                   mean ? "lowest mean validation loss %s after epoch %.0f" : "lowest validation loss %s after epoch %.0f",
+                   a, err));
+    TRY(single_out(&f->panels[1], &lines[3], false,
+                   mean ? "best mean validation accuracy %s after epoch %.0f"
+                        : "best validation accuracy %s after epoch %.0f",
+                   a, err));
     return figure_layout(f, a, err);
 }
 

@@ -104,7 +104,7 @@ weft_status report_grid(const image_grid *grid, const char *path, weft_error *er
         else
             d.name_column = fmax(d.name_column, ink_width(ruler, name_ink, d.names[i]) + 12);
     }
-    d.left = MARGIN + d.name_column;
+    d.left = ceil(MARGIN + d.name_column); /* on whole pixels, images stay sharp */
     d.top = MARGIN + (grid->title && *grid->title ? 28 : 0);
     picture p = {.draw = draw_grid, .of = &d};
     p.width = ceil(d.left + (double)grid->columns * (d.scale * (double)grid->width + GAP) - GAP + MARGIN);

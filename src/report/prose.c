@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define TERMINAL_WIDTH 96
+#define MANY 5 /* variants in one sentence; of more only the ends are named */
 
 typedef enum dimension { SCALE, OPTIMIZER, MODEL, N_DIMENSIONS } dimension;
 
@@ -33,6 +34,8 @@ static void add_wrapped(text *out, const char *words)
     size_t column = 2;
     while (*words) {
         size_t n = strcspn(words, " "), shown = 0;
+        while (words[n] && (words[n + 1] == '%' || words[n + 1] == '+' || words[n - 1] == '-'))
+            n += 1 + strcspn(words + n + 1, " "); /* a number stays with its unit and its spread */
         for (size_t i = 0; i < n; i++)
             shown += ((unsigned char)words[i] & 0xc0) != 0x80;
         bool wrap = column > 2 && column + 1 + shown > TERMINAL_WIDTH;
@@ -68,22 +71,16 @@ static void say_spread(prose *p, const spread *s, int decimals, const char *unit
 }
 
 /* Three figures, as far as that makes sense. */
-static void say_number(text *t, double value)
-{
-    double size = fabs(value);
-    if (size != 0 && (size < 0.001 || size >= 1e6))
-        text_printf(t, "%.2e", value);
-    else
-        text_printf(t, "%.*f", size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3, value);
-}
-
 static void say_loss(prose *p, const spread *s)
 {
-    say_number(&p->sentence, s->mean);
-    if (s->n > 1) {
-        text_add(&p->sentence, p->markdown ? " \xc2\xb1 " : " +- ");
-        say_number(&p->sentence, s->std);
+    double size = fabs(s->mean);
+    if (size == 0 || (size >= 0.001 && size < 1e6)) {
+        say_spread(p, s, size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3, "");
+        return;
     }
+    text_printf(&p->sentence, "%.2e", s->mean);
+    if (s->n > 1)
+        text_printf(&p->sentence, " %s %.2e", p->markdown ? "\xc2\xb1" : "+-", s->std);
 }
 
 static void say_epochs(prose *p, size_t n) { text_printf(&p->sentence, "%zu epoch%s", n, n == 1 ? "" : "s"); }
@@ -216,20 +213,36 @@ static void say_diverged(prose *p, const family *f)
         text_add(&p->sentence, " diverged");
 }
 
-/* "89.31 % (adam), 87.20 % (sgd)" */
+static void say_value(prose *p, const variant *v, quantity q, size_t epoch)
+{
+    spread s = variant_at(v, q, epoch);
+    if (s.n == 0)
+        text_add(&p->sentence, "unknown");
+    else if (q == VAL_ACC)
+        say_spread(p, &s, 2, " %");
+    else
+        say_loss(p, &s);
+    text_add(&p->sentence, " (");
+    say_name(p, v);
+    text_add(&p->sentence, ")");
+}
+
+/* "89.31 % (adam) and 87.20 % (sgd)"; of many only the best. */
 static void say_values(prose *p, const family *f, quantity q)
 {
+    const variant *best = f->members[0];
+    double sign = q == VAL_ACC ? -1 : 1;
     for (size_t i = 0; i < f->n_compared; i++) {
-        spread s = variant_at(f->members[i], q, f->epoch);
+        const variant *v = f->members[i];
+        if (sign * variant_at(v, q, f->epoch).mean < sign * variant_at(best, q, f->epoch).mean)
+            best = v;
+        if (f->n_compared > MANY)
+            continue;
         text_add(&p->sentence, joint(i, f->n_compared));
-        if (q == VAL_ACC)
-            say_spread(p, &s, 2, " %");
-        else
-            say_loss(p, &s);
-        text_add(&p->sentence, " (");
-        say_name(p, f->members[i]);
-        text_add(&p->sentence, ")");
+        say_value(p, v, q, f->epoch);
     }
+    if (f->n_compared > MANY)
+        say_value(p, best, q, f->epoch);
 }
 
 /* ---- The scale of the inputs ---- */
@@ -344,65 +357,84 @@ static void say_time(prose *p, const variant *v, size_t epoch)
         text_printf(&p->sentence, " (%.1f s of training)", seconds);
 }
 
-static void say_quicker(prose *p, const family *f, const double *epochs, const variant *slowest, double target)
+/* Who took how many epochs, the quickest first; of many the quickest ones, and how long the others took. */
+static void say_epochs_taken(prose *p, const family *f, const double *epochs)
 {
-    size_t at, k = f->n_compared;
+    size_t k = f->n_compared, named = k > MANY ? 3 : k;
+    text *t = &p->sentence;
+    say_epochs(p, (size_t)epochs[0]);
+    say_time(p, f->members[0], (size_t)epochs[0]);
+    for (size_t i = 1; i < named; i++) {
+        text_add(t, ", ");
+        say_name(p, f->members[i]);
+        text_printf(t, " after %.0f", epochs[i]);
+        say_time(p, f->members[i], (size_t)epochs[i]);
+    }
+    if (named < k && epochs[named] == epochs[k - 1])
+        text_printf(t, ", the other %zu after %.0f", k - named, epochs[k - 1]);
+    else if (named < k)
+        text_printf(t, ", the other %zu after %.0f to %.0f", k - named, epochs[named], epochs[k - 1]);
+}
+
+static void say_quicker(prose *p, const family *f, const double *epochs, const variant *slowest)
+{
+    size_t k = f->n_compared;
     double lowest;
     text *t = &p->sentence;
-    at = lowest_epoch(slowest, f->epoch, &lowest);
+    size_t at = lowest_epoch(slowest, f->epoch, &lowest);
+    spread target = {.n = 1, .mean = lowest};
     if (epochs[0] == epochs[k - 1]) {
         text_printf(t, "%s took equally long, ", k == 2 ? "both" : "all");
         say_epochs(p, (size_t)epochs[0]);
         text_add(t, ", to the training loss ");
-        say_number(t, target);
-    } else {
-        say_name(p, f->members[0]);
-        text_add(t, " reached the training loss that ");
-        say_name(p, slowest);
-        text_add(t, at == f->epoch ? " ended with (" : " had at its best (");
-        say_number(t, target);
-        text_add(t, ") after ");
-        say_epochs(p, (size_t)epochs[0]);
-        say_time(p, f->members[0], (size_t)epochs[0]);
-        for (size_t i = 1; i < k; i++) {
-            text_add(t, ", ");
-            say_name(p, f->members[i]);
-            text_printf(t, " after %.0f", epochs[i]);
-            say_time(p, f->members[i], (size_t)epochs[i]);
-        }
+        say_loss(p, &target);
+        return;
     }
+    say_name(p, f->members[0]);
+    text_add(t, " reached the training loss that ");
+    say_name(p, slowest);
+    text_add(t, at == f->epoch ? " ended with (" : " had at its best (");
+    say_loss(p, &target);
+    text_add(t, ") after ");
+    say_epochs_taken(p, f, epochs);
+    spread a = variant_at(f->members[0], TRAIN_LOSS, f->epoch), b = variant_at(slowest, TRAIN_LOSS, f->epoch);
+    if (within_noise(&a, &b))
+        text_add(t, ", though their last training losses differ within noise only");
+}
+
+/* The variant whose best training loss is the worst of all: all others reached it. NULL: a loss is not finite. */
+static const variant *slowest_of(const family *f, double *target)
+{
+    const variant *slowest = NULL;
+    double lowest;
+    *target = -INFINITY;
+    for (size_t i = 0; i < f->n_compared; i++) {
+        lowest_epoch(f->members[i], f->epoch, &lowest);
+        if (lowest > *target)
+            slowest = f->members[i];
+        *target = fmax(*target, lowest);
+    }
+    return isfinite(*target) ? slowest : NULL;
 }
 
 static void say_optimizer(prose *p, family *f, double *keys)
 {
-    const variant *slowest = f->members[0];
-    double target = -INFINITY, lowest;
+    double target, *epochs = keys + f->n;
+    const variant *slowest = slowest_of(f, &target);
     text *t = &p->sentence;
-    for (size_t i = 0; i < f->n_compared; i++) {
-        lowest_epoch(f->members[i], f->epoch, &lowest);
-        if (lowest > target) {
-            target = lowest;
-            slowest = f->members[i];
-        }
-    }
     text_add(t, "Optimizer: ");
-    if (isfinite(target) && f->n_compared > 1) {
+    if (slowest && f->n_compared > 1) {
         for (size_t i = 0; i < f->n_compared; i++)
             keys[i] = (double)epochs_to(f->members[i], target, f->epoch);
-        double *epochs = keys + f->n;
         sort_members(f, keys, epochs);
-        say_quicker(p, f, epochs, slowest, target);
-        spread a = variant_at(f->members[0], TRAIN_LOSS, f->epoch);
-        spread b = variant_at(f->members[f->n_compared - 1], TRAIN_LOSS, f->epoch);
-        if (epochs[0] != epochs[f->n_compared - 1] && within_noise(&a, &b))
-            text_add(t, ", though their last training losses differ within noise only");
+        say_quicker(p, f, epochs, slowest);
         text_add(t, "; ");
     }
     text_add(t, "after ");
     say_epochs(p, f->epoch);
-    text_add(t, " training loss is ");
+    text_add(t, f->n_compared > MANY ? " the lowest training loss is " : " training loss is ");
     say_values(p, f, TRAIN_LOSS);
-    text_add(t, ", validation accuracy ");
+    text_add(t, f->n_compared > MANY ? ", the best validation accuracy " : ", validation accuracy ");
     say_values(p, f, VAL_ACC);
     say_diverged(p, f);
     end_sentence(p);
@@ -431,10 +463,8 @@ static void say_layers(prose *p, const variant *v, bool parameters)
     say_name(p, v);
     if (parameters)
         text_printf(&p->sentence, ", %zu parameters", v->runs[0]->n_parameters);
-    else if (hidden == 0)
-        text_add(&p->sentence, ", none hidden");
     else
-        text_printf(&p->sentence, ", %zu hidden", hidden);
+        text_printf(&p->sentence, ", %zu hidden layer%s", hidden, hidden == 1 ? "" : "s");
 }
 
 typedef struct trend {
@@ -490,7 +520,7 @@ static void say_depth(prose *p, family *f, double *keys)
     if (f->n_compared > 1) {
         text_add(t, " the gap between training and validation accuracy");
         say_gaps(p, f, same_depth);
-        text_add(t, "; validation accuracy was ");
+        text_add(t, f->n_compared > MANY ? "; the best validation accuracy was " : "; validation accuracy was ");
     } else {
         text_add(t, " validation accuracy was ");
     }

@@ -160,8 +160,12 @@ weft_status variant_series(const variant *v, quantity q, series *out, arena *a, 
     out->low = v->n_runs > 1 ? low : NULL;
     out->high = v->n_runs > 1 ? high : NULL;
     out->cut = v->n_runs > 0 && v->n_diverged == v->n_runs;
-    if (out->cut)
+    if (out->cut && out->n == 0)
+        out->remark = " (diverged in the first epoch)";
+    else if (out->cut)
         out->remark = v->n_runs > 1 ? arena_printf(a, " (all %zu diverged)", v->n_runs) : " (diverged)";
+    else if (out->n == 0)
+        out->remark = " (no epochs yet)";
     else if (v->n_diverged > 0)
         out->remark = arena_printf(a, " (%zu of %zu diverged)", v->n_diverged, v->n_runs);
     return v->n_diverged == 0 || out->remark ? WEFT_OK : fail_memory(err);

@@ -47,8 +47,10 @@ weft_status variant_series(const variant *v, quantity q, series *out, arena *a, 
 
 /* Two panels, loss and accuracy, training and validation (curves.c). */
 weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err);
-/* A y axis around the finite values of some lines, logarithmic where they span more than a factor of ten. */
-axis loss_axis(const series *s, size_t n);
+/* Whether lines of a loss span so large a factor that a linear axis would leave nothing to see. */
+bool loss_is_wide(const series *s, size_t n);
+/* A y axis around the finite values of some lines. */
+axis loss_axis(const series *s, size_t n, bool log);
 
 /* The sentences under the table (prose.c). */
 void prose_add(const variant *variants, size_t n, bool markdown, text *t);

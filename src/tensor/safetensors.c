@@ -411,7 +411,7 @@ static weft_status read_all(reader *r, const bytes *all)
     TRY(check_header(r));
     json_error_t error;
     json_t *header = json_loadb(r->header, r->header_bytes, JSON_REJECT_DUPLICATES, &error);
-    if (header == NULL && json_error_code(&error) == json_error_out_of_memory)
+    if (header == NULL && error.text[0] == '\0') /* as jansson fails when memory runs out */
         return fail_memory(r->err);
     if (header == NULL)
         return REFUSE(r, "its header is wrong at byte %d: %s", error.position, error.text);

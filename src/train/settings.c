@@ -2,7 +2,8 @@
 #include "train/train.h"
 
 const field data_fields[] = {
-    {"set", FIELD_TEXT, offsetof(data_settings, set), FIELD_REQUIRED, .help = "a data set's name, such as fashion-mnist, or a folder that holds one"},
+    {"set", FIELD_TEXT, offsetof(data_settings, set), FIELD_REQUIRED,
+     .help = "a data set's name, such as fashion-mnist, or a folder that holds one"},
     {"scale", FIELD_REAL, offsetof(data_settings, scale), 0, .min = 1e-9, .max = 1e9, .value = {1},
      .help = "what every number of a sample is divided by; 255 brings pixels to 0..1"},
     {0},
@@ -13,11 +14,15 @@ const field train_fields[] = {
      .help = "passes over the training set; 0 trains nothing"},
     {"batch", FIELD_SIZE, offsetof(train_settings, batch), 0, .min = 1, .max = 1 << 24, .value = {32},
      .help = "samples of a step; the last batch of an epoch may be smaller"},
-    {"seed", FIELD_U64, offsetof(train_settings, seed), 0, .value = {1}, .help = "of the first parameters and of the shuffle, 0 to 2^64 - 1"},
+    {"seed", FIELD_U64, offsetof(train_settings, seed), 0, .value = {1},
+     .help = "of the first parameters and of the shuffle, 0 to 2^64 - 1"},
     {"shuffle", FIELD_BOOL, offsetof(train_settings, shuffle), 0, .value = {1},
      .help = "whether every epoch has its own order; false keeps the data set's"},
-    {"log_steps", FIELD_BOOL, offsetof(train_settings, log_steps), 0, .help = "whether steps.jsonl gets a line for every step"},
-    {"max_steps", FIELD_SIZE, offsetof(train_settings, max_steps), 0, .min = 0, .max = 1e18, .help = "end after so many steps; 0 is no limit"},
-    {"init", FIELD_TEXT, offsetof(train_settings, init), 0, .help = "a .safetensors file to start from; the parameters are drawn when there is none"},
+    {"log_steps", FIELD_BOOL, offsetof(train_settings, log_steps), 0,
+     .help = "whether steps.jsonl gets a line for every step"},
+    {"max_steps", FIELD_SIZE, offsetof(train_settings, max_steps), 0, .min = 0, .max = 1e18,
+     .help = "end after so many steps; 0 is no limit"},
+    {"init", FIELD_TEXT, offsetof(train_settings, init), 0,
+     .help = "a .safetensors file to start from; the parameters are drawn when there is none"},
     {0},
 };

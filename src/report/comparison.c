@@ -22,6 +22,9 @@ static const struct compare_panel {
 static double accuracy_floor(const series *s, size_t n)
 {
     double min, max, best_floor = -INFINITY;
+    size_t n_drawn = 0;
+    for (size_t i = 0; i < n; i++)
+        n_drawn += series_range(&s[i], 1, &min, &max);
     for (size_t i = 0; i < n; i++) {
         double floor_here, top = -INFINITY, below = -INFINITY;
         size_t n_above = 0, n_below = 0;
@@ -35,7 +38,7 @@ static double accuracy_floor(const series *s, size_t n)
             top = min >= floor_here ? fmax(top, max) : top;
             below = max < floor_here ? fmax(below, max) : below;
         }
-        bool split = n_above + n_below == n && n_above > n_below && n_below > 0;
+        bool split = n_above + n_below == n_drawn && n_above > n_below && n_below > 0;
         if (split && floor_here - below > 2 * (top - floor_here))
             best_floor = fmax(best_floor, floor_here);
     }
@@ -60,12 +63,13 @@ static weft_status accuracy_panel(panel *p, arena *a, weft_error *err)
     double low = accuracy_floor(p->series, p->n_series), min, max;
     if (!series_range(p->series, p->n_series, &min, &max))
         return WEFT_OK;
-    p->y = axis_percent(fmax(low, min), max);
-    if (low > min) {
-        p->note = note_below(p->series, p->n_series, low, a);
-        return p->note ? WEFT_OK : fail_memory(err);
+    if (!(low > min)) {
+        p->y = axis_percent(min, max);
+        return WEFT_OK;
     }
-    return WEFT_OK;
+    p->y = axis_percent(low - (max - low) / 12, max); /* room for the arrowheads below the lowest line */
+    p->note = note_below(p->series, p->n_series, low, a);
+    return p->note ? WEFT_OK : fail_memory(err);
 }
 
 /* ---- The overlay ---- */
@@ -120,12 +124,21 @@ static weft_status compare_panel_make(const variant *variants, size_t n, size_t 
     if (number == 0)
         mark_covering(lines, n, f->legend);
     *p = (panel){.title = kind->title, .x = axis_epochs(1, last), .series = lines, .n_series = n};
-    if (!kind->log_title)
-        return accuracy_panel(p, a, err);
-    p->y = loss_axis(lines, n);
-    if (p->y.log)
-        p->title = kind->log_title;
-    return WEFT_OK;
+    return kind->log_title ? WEFT_OK : accuracy_panel(p, a, err);
+}
+
+/* Both losses have the same kind of axis, so that they can be compared. */
+static void loss_panels(panel *panels)
+{
+    bool log = false;
+    for (size_t i = 0; i < MAX_PANELS; i++)
+        log = log || (compare_panels[i].log_title && loss_is_wide(panels[i].series, panels[i].n_series));
+    for (size_t i = 0; i < MAX_PANELS; i++) {
+        if (!compare_panels[i].log_title)
+            continue;
+        panels[i].y = loss_axis(panels[i].series, panels[i].n_series, log);
+        panels[i].title = panels[i].y.log ? compare_panels[i].log_title : compare_panels[i].title;
+    }
 }
 
 static weft_status compare_figure(const variant *variants, size_t n, figure *f, arena *a, weft_error *err)
@@ -143,6 +156,7 @@ static weft_status compare_figure(const variant *variants, size_t n, figure *f, 
         return fail_memory(err);
     for (size_t i = 0; i < MAX_PANELS; i++)
         TRY(compare_panel_make(variants, n, i, f, a, err));
+    loss_panels(f->panels);
     return figure_layout(f, a, err);
 }
 

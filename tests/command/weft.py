@@ -1,0 +1,133 @@
+"""What the whole-program tests share: running the command as a user would, and looking at what it left behind."""
+import array
+import hashlib
+import json
+import math
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(TESTS)
+BUILD = os.path.join(ROOT, os.environ.get("BUILD") or "build")
+SAN = os.environ.get("SAN", "")  # not empty: a sanitizer build, several times slower
+COMMAND = os.path.join(BUILD, "weft")
+REAL = "/usr/share/datasets/fashion-mnist"
+
+sys.path.insert(0, TESTS)
+sys.path.insert(0, os.path.join(TESTS, "fixtures"))
+
+TUTORIAL = """\
+title: a test
+data: {set: fashion-mnist, scale: 255}
+model: [linear 1000, relu, linear 10]
+optimizer: {name: sgd, lr: 0.01}
+train: {epochs: 1, batch: 32, seed: 1}
+"""
+
+
+def environment(home, changes=None):
+    """A user's environment with nothing of the tester's in it. A change to None takes a variable away."""
+    clean = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": home, "LC_ALL": "C.UTF-8", "TERM": "dumb"}
+    clean.update({name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")})
+    clean.update(changes or {})
+    return {name: value for name, value in clean.items() if value is not None}
+
+
+def has_isa(name):
+    """Whether this CPU runs the kernels of an instruction set."""
+    with open("/proc/cpuinfo") as file:
+        flags = next(set(line.split()) for line in file if line.startswith("flags"))
+    needs = {"v3": "avx2 fma bmi2", "v4": "avx2 fma bmi2 avx512f avx512bw avx512cd avx512dq avx512vl"}[name]
+    return set(needs.split()) <= flags
+
+
+class Case(unittest.TestCase):
+    """A test with a folder of its own, in which the command runs."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="weft-test-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def write(self, name, content):
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def read(self, *names):
+        with open(self.path(*names), "rb") as file:
+            return file.read()
+
+    def read_json(self, *names):
+        return json.loads(self.read(*names))
+
+    def read_lines(self, *names):
+        """The objects of a .jsonl file."""
+        return [json.loads(line) for line in self.read(*names).splitlines()]
+
+    def exists(self, *names):
+        return os.path.lexists(self.path(*names))
+
+    def start(self, *arguments, env=None, **options):
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.folder, **options}
+        process = subprocess.Popen([COMMAND, *arguments], env=environment(self.folder, env), **options)
+        self.addCleanup(process.wait)
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        return process
+
+    def weft(self, *arguments, code=0, env=None, timeout=1200, **options):
+        """Runs the command to its end; code: what it must exit with. stdout and stderr of the result are text."""
+        process = self.start(*arguments, env=env, **options)
+        stdout, stderr = process.communicate(timeout=timeout)
+        result = subprocess.CompletedProcess(process.args, process.returncode, (stdout or b"").decode(), (stderr or b"").decode())
+        said = f"weft {' '.join(arguments)[:500]}\nexit code {result.returncode}\nstdout:\n{result.stdout}\nstderr:\n{result.stderr}"
+        self.assertNotIn("Sanitizer", result.stderr, said)
+        self.assertNotIn("runtime error:", result.stderr, said)
+        self.assertEqual(result.returncode, code, said)
+        return result
+
+
+def read_tensors(path):
+    """{name: (shape, bytes)} of a safetensors file of float32, and its notes."""
+    with open(path, "rb") as file:
+        content = file.read()
+    (length,) = struct.unpack_from("<Q", content)
+    header = json.loads(content[8:8 + length])
+    notes = header.pop("__metadata__", {})
+    tensors = {}
+    for name, entry in header.items():
+        assert entry["dtype"] == "F32", entry
+        begin, end = entry["data_offsets"]
+        assert end - begin == 4 * math.prod(entry["shape"]) and 8 + length + end <= len(content), (name, entry)
+        tensors[name] = (entry["shape"], content[8 + length + begin:8 + length + end])
+    return tensors, notes
+
+
+def tensor_numbers(data):
+    numbers = array.array("f", data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def hash_tensors(path):
+    """SHA-256 of names, shapes and numbers, whatever else the file says."""
+    digest = hashlib.sha256()
+    for name, (shape, data) in sorted(read_tensors(path)[0].items()):
+        digest.update(f"{name} {shape}\n".encode() + data)
+    return digest.hexdigest()
+
+
+def without_seconds(metrics):
+    return [{name: value for name, value in line.items() if not name.endswith("_seconds")} for line in metrics]

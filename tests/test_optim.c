@@ -1,0 +1,443 @@
+/* Every optimizer and every of its cases: the update against the reference, the reference against PyTorch's trajectories. */
+#include "numbers.h"
+
+#include "optim/optim.h"
+
+enum { STEPS = 300, MAX_N = 384 };
+
+/* ---- An optimizer of one case, ready to run ---- */
+
+typedef struct rig {
+    optimizer o;
+    arena memory;
+} rig;
+
+static rig rig_make(isa level, const char *spec)
+{
+    rig r = {0};
+    weft_error err = {0};
+    const setting *map = setting_from_spec(&r.memory, spec, (where){"case", 0, 0}, &err);
+    if (!map || optimizer_read(&r.o, map, level, &r.memory, &err) != WEFT_OK)
+        fail_msg("%s", err.message);
+    return r;
+}
+
+typedef void checker(isa level, const char *spec);
+
+static void for_cases(checker *check)
+{
+    FOR_ISAS(level)
+        for (const optim *const *o = optim_table(level); *o; o++)
+            for (const char *const *spec = (*o)->cases; *spec; spec++)
+                check(level, *spec);
+}
+
+static void every_optimizer_has_cases_and_names_for_its_states(void **unused)
+{
+    (void)unused;
+    FOR_ISAS(level)
+        for (const optim *const *o = optim_table(level); *o; o++) {
+            assert_true((*o)->name && (*o)->help && (*o)->formula && (*o)->cases[0]);
+            assert_string_equal((*o)->fields[0].name, "lr");
+            assert_ptr_equal(optim_find(level, (*o)->name), *o);
+            for (const char *const *spec = (*o)->cases; *spec; spec++) {
+                rig r = rig_make(level, *spec);
+                assert_ptr_equal(r.o.kind, *o);
+                assert_true(r.o.n_states <= MAX_STATES);
+                for (size_t s = 0; s < r.o.n_states; s++)
+                    assert_non_null((*o)->state_names[s]);
+                arena_deinit(&r.memory);
+            }
+        }
+}
+
+/* ---- Weights, gradients and states, in double and in float ---- */
+
+typedef struct walk {
+    size_t n;
+    double w[MAX_N], states[MAX_STATES][MAX_N];
+    double longest[MAX_N]; /* of the steps that were taken */
+    guarded in_float, g, state[MAX_STATES];
+} walk;
+
+static double start(size_t i) { return sin(1 + (double)i); }
+
+/* The same formula as in make_fixtures.py: some are large and some tiny, so that every eps counts somewhere. */
+static double gradient(uint64_t t, size_t i, double w)
+{
+    static const double sizes[] = {1, 1e-2, 1e-4, 1e-6};
+    return (sin(0.7 * (double)i + 0.11 * (double)t) + 0.3 * w) * sizes[i % 4];
+}
+
+static walk *walk_make(const optimizer *o, size_t n)
+{
+    walk *k = calloc(1, sizeof *k);
+    assert_non_null(k);
+    k->n = n;
+    k->in_float = guarded_make(n);
+    k->g = guarded_make(n);
+    for (size_t s = 0; s < o->n_states; s++) {
+        k->state[s] = guarded_make(n);
+        for (size_t i = 0; i < n; i++)
+            k->state[s].data[i] = 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        k->in_float.data[i] = (float)start(i);
+        k->w[i] = (double)k->in_float.data[i];
+    }
+    return k;
+}
+
+static void walk_free(walk *k)
+{
+    guarded_free(&k->in_float);
+    guarded_free(&k->g);
+    for (size_t s = 0; s < MAX_STATES; s++)
+        guarded_free(&k->state[s]);
+    free(k);
+}
+
+static void step_in_double(const optimizer *o, walk *k, uint64_t t, const double *g)
+{
+    double *const state[MAX_STATES] = {k->states[0], k->states[1], k->states[2]};
+    double before[MAX_N];
+    memcpy(before, k->w, sizeof before);
+    o->kind->reference(o->fields, o->lr, t, k->n, k->w, g, state);
+    for (size_t i = 0; i < k->n; i++)
+        k->longest[i] = fmax(k->longest[i], fabs(k->w[i] - before[i]));
+}
+
+static void step_in_float(optimizer *o, walk *k)
+{
+    real *const state[MAX_STATES] = {k->state[0].data, k->state[1].data, k->state[2].data};
+    optimizer_begin(o);
+    o->kind->update(k->in_float.data, k->g.data, state, k->n, o->hyper);
+}
+
+/* ---- The update against the reference ---- */
+
+/* The slowest average that the optimizer keeps, by its fields that stay below 1. */
+static double slowest(const optimizer *o)
+{
+    double most = 0;
+    for (const field *f = o->kind->fields; f->name; f++) {
+        const double *values = (const double *)((const char *)o->fields + f->offset);
+        if (f->flags & FIELD_BELOW_MAX && f->max == 1)
+            for (int i = 0; i < (f->type == FIELD_PAIR ? 2 : 1); i++)
+                most = fmax(most, values[i]);
+    }
+    return most;
+}
+
+static void check_update_of(isa level, const char *spec, size_t n)
+{
+    rig r = rig_make(level, spec);
+    walk *k = walk_make(&r.o, n);
+    double g[MAX_N] = {0};
+    /* An average that keeps q of itself carries its own rounding, that of q, and that of 1 - q: 3 units / (1 - q). The step
+     * made of it adds some 8. A weight is rounded once a step, to a unit of where it is. */
+    const double step_units = 3 / (1 - slowest(&r.o)) + 8;
+    for (uint64_t t = 1; t <= STEPS; t++) {
+        for (size_t i = 0; i < n; i++) {
+            k->g.data[i] = (float)gradient(t, i, k->w[i]);
+            g[i] = (double)k->g.data[i];
+        }
+        step_in_double(&r.o, k, t, g);
+        step_in_float(&r.o, k);
+        for (size_t i = 0; i < n; i++) {
+            const double tolerance = UNIT * (double)t * (step_units * k->longest[i] + 1.5 * fmax(fabs(k->w[i]), 1));
+            if (!(fabs((double)k->in_float.data[i] - k->w[i]) <= tolerance))
+                fail_msg("%s: weight %zu of %zu is %.9g after step %u, not %.9g within %g", spec, i, n,
+                         (double)k->in_float.data[i], (unsigned)t, k->w[i], tolerance);
+        }
+    }
+    walk_free(k);
+    arena_deinit(&r.memory);
+}
+
+static void check_update(isa level, const char *spec)
+{
+    static const size_t lengths[] = {1, 7, 48, MAX_N};
+    for (size_t i = 0; i < COUNT(lengths); i++)
+        check_update_of(level, spec, lengths[i]);
+}
+
+static void updates_follow_their_references_for_300_steps(void **unused)
+{
+    (void)unused;
+    for_cases(check_update);
+}
+
+/* The first step is so short a way that rounding hides nothing: a few units of the step itself and one of the weight. */
+static void check_first_step(isa level, const char *spec)
+{
+    rig r = rig_make(level, spec);
+    walk *k = walk_make(&r.o, 48);
+    double g[48];
+    for (size_t i = 0; i < 48; i++) {
+        k->in_float.data[i] = 0; /* so that the step is all there is */
+        k->w[i] = 0;
+        k->g.data[i] = (float)gradient(1, i, 0);
+        g[i] = (double)k->g.data[i];
+    }
+    step_in_double(&r.o, k, 1, g);
+    step_in_float(&r.o, k);
+    for (size_t i = 0; i < 48; i++)
+        if (!(fabs((double)k->in_float.data[i] - k->w[i]) <= 16 * UNIT * fabs(k->w[i])))
+            fail_msg("%s: the first step of weight %zu is %.9g, not %.9g", spec, i, (double)k->in_float.data[i], k->w[i]);
+    walk_free(k);
+    arena_deinit(&r.memory);
+}
+
+static void first_steps_are_right_to_the_last_digits(void **unused)
+{
+    (void)unused;
+    for_cases(check_first_step);
+}
+
+/* ---- The reference against PyTorch ---- */
+
+static void check_torch(const json_t *entry)
+{
+    rig r = rig_make(ISA_V3, json_string_value(json_object_get(entry, "spec")));
+    const json_t *steps = json_object_get(entry, "steps"), *expected = json_object_get(entry, "w");
+    const size_t n = json_array_size(json_array_get(expected, 0));
+    walk *k = walk_make(&r.o, n);
+    double g[MAX_N];
+    size_t at_step = 0;
+    for (size_t i = 0; i < n; i++)
+        k->w[i] = start(i);
+    for (uint64_t t = 1; at_step < json_array_size(steps); t++) {
+        for (size_t i = 0; i < n; i++)
+            g[i] = gradient(t, i, k->w[i]);
+        step_in_double(&r.o, k, t, g);
+        if ((json_int_t)t != json_integer_value(json_array_get(steps, at_step)))
+            continue;
+        double *want = numbers_of_json(json_array_get(expected, at_step++), n);
+        for (size_t i = 0; i < n; i++)
+            if (!(fabs(k->w[i] - want[i]) <= 1e-12 * fmax(fabs(want[i]), 1)))
+                fail_msg("%s: weight %zu is %.17g after step %u, and torch has %.17g", r.o.kind->name, i, k->w[i], (unsigned)t,
+                         want[i]);
+        free(want);
+    }
+    walk_free(k);
+    arena_deinit(&r.memory);
+}
+
+static void references_walk_as_torch_does(void **unused)
+{
+    (void)unused;
+    json_t *cases, *root = fixture_open("optimizers.json", &cases), *entry;
+    size_t i;
+    json_array_foreach(cases, i, entry)
+        check_torch(entry);
+    json_decref(root);
+}
+
+static void every_case_has_a_trajectory_of_torch(void **unused)
+{
+    (void)unused;
+    json_t *cases, *root = fixture_open("optimizers.json", &cases), *entry;
+    for (const optim *const *o = optim_table(ISA_V3); *o; o++)
+        for (const char *const *spec = (*o)->cases; *spec; spec++) {
+            size_t i, found = 0;
+            json_array_foreach(cases, i, entry)
+                found += strcmp(json_string_value(json_object_get(entry, "spec")), *spec) == 0;
+            if (found != 1)
+                fail_msg("tests/fixtures/optimizers.json has %zu cases \"%s\"; add it to make_fixtures.py", found, *spec);
+        }
+    json_decref(root);
+}
+
+/* ---- Rules ---- */
+
+/* dampening 0.3: the first step takes all of the gradient, the second 0.7 of it. */
+static void the_first_step_of_momentum_is_not_dampened(void **unused)
+{
+    (void)unused;
+    FOR_ISAS(level)
+    {
+        rig r = rig_make(level, "sgd lr=1 momentum=0.5 dampening=0.75");
+        walk *k = walk_make(&r.o, 7);
+        for (size_t i = 0; i < 7; i++) {
+            k->in_float.data[i] = 0;
+            k->g.data[i] = 1;
+        }
+        step_in_float(&r.o, k);
+        assert_true(k->in_float.data[3] == -1);
+        step_in_float(&r.o, k);
+        assert_true(k->in_float.data[3] == -1.75f); /* 0.5 * 1 + 0.25 * 1 */
+        walk_free(k);
+        arena_deinit(&r.memory);
+    }
+}
+
+static void check_padding(isa level, const char *spec)
+{
+    rig r = rig_make(level, spec);
+    walk *k = walk_make(&r.o, 48);
+    for (size_t i = 0; i < 48; i++)
+        k->in_float.data[i] = k->g.data[i] = 0;
+    for (int t = 0; t < 100; t++)
+        step_in_float(&r.o, k);
+    for (size_t i = 0; i < 48; i++) {
+        assert_true(k->in_float.data[i] == 0);
+        for (size_t s = 0; s < r.o.n_states; s++)
+            assert_true(k->state[s].data[i] == 0);
+    }
+    walk_free(k);
+    arena_deinit(&r.memory);
+}
+
+static void padding_stays_zero(void **unused)
+{
+    (void)unused;
+    for_cases(check_padding);
+}
+
+/* Gradients that come once and never again: what the states shrink into is zero, or a normal number. */
+static void check_no_denormals(isa level, const char *spec)
+{
+    rig r = rig_make(level, spec);
+    walk *k = walk_make(&r.o, 7);
+    for (size_t i = 0; i < 7; i++) {
+        k->in_float.data[i] = 0;
+        k->g.data[i] = 1e-18f;
+    }
+    for (int t = 0; t < 2000; t++) {
+        step_in_float(&r.o, k);
+        for (size_t i = 0; i < 7; i++) {
+            k->g.data[i] = 0;
+            for (size_t s = 0; s < r.o.n_states; s++)
+                assert_int_not_equal(fpclassify(k->state[s].data[i]), FP_SUBNORMAL);
+        }
+    }
+    walk_free(k);
+    arena_deinit(&r.memory);
+}
+
+static void states_never_are_denormal(void **unused)
+{
+    (void)unused;
+    for_cases(check_no_denormals);
+}
+
+static void instruction_sets_and_pieces_make_the_same_bits(void **unused)
+{
+    (void)unused;
+    for (const optim *const *o = optim_table(ISA_V3); *o; o++)
+        for (const char *const *spec = (*o)->cases; *spec; spec++) {
+            float first[MAX_N];
+            FOR_ISAS(level)
+                for (size_t piece = 1; piece <= MAX_N; piece = piece == 1 ? 7 : piece == 7 ? 48 : piece * 8) {
+                    rig r = rig_make(level, *spec);
+                    walk *k = walk_make(&r.o, MAX_N);
+                    for (uint64_t t = 1; t <= 20; t++) {
+                        optimizer_begin(&r.o);
+                        for (size_t i = 0; i < MAX_N; i++)
+                            k->g.data[i] = (float)gradient(t, i, start(i));
+                        for (size_t i = 0; i < MAX_N; i += piece) {
+                            real *state[MAX_STATES] = {0};
+                            for (size_t s = 0; s < r.o.n_states; s++)
+                                state[s] = k->state[s].data + i;
+                            r.o.kind->update(k->in_float.data + i, k->g.data + i, state, MIN(piece, MAX_N - i), r.o.hyper);
+                        }
+                    }
+                    if (level == ISA_V3 && piece == 1)
+                        memcpy(first, k->in_float.data, sizeof first);
+                    assert_memory_equal(k->in_float.data, first, sizeof first);
+                    walk_free(k);
+                    arena_deinit(&r.memory);
+                }
+        }
+}
+
+static void state_is_made_for_every_block_that_has_numbers(void **unused)
+{
+    (void)unused;
+    static const size_t blocks[] = {48, 0, 5};
+    rig r = rig_make(ISA_V3, "adam");
+    weft_error err = {0};
+    assert_int_equal(optimizer_prepare(&r.o, COUNT(blocks), blocks, &r.memory, &err), WEFT_OK);
+    for (size_t b = 0; b < COUNT(blocks); b++)
+        for (size_t s = 0; s < MAX_STATES; s++) {
+            assert_int_equal(r.o.state[b][s] != NULL, blocks[b] > 0 && s < 2);
+            for (size_t i = 0; r.o.state[b][s] && i < blocks[b]; i++)
+                assert_true(r.o.state[b][s][i] == 0);
+        }
+    assert_int_equal(r.o.t, 0);
+    arena_deinit(&r.memory);
+}
+
+/* ---- What users write ---- */
+
+static void assert_refused(const char *spec, const char *word)
+{
+    arena memory = {0};
+    optimizer o;
+    weft_error err = {0};
+    const setting *map = setting_from_spec(&memory, spec, (where){"file", 3, 1}, &err);
+    assert_non_null(map);
+    if (optimizer_read(&o, map, ISA_V3, &memory, &err) != WEFT_BAD_INPUT || !strstr(err.message, word) || err.line != 3)
+        fail_msg("\"%s\" should have been refused with \"%s\": %s", spec, word, err.message);
+    arena_deinit(&memory);
+}
+
+static void settings_that_make_no_sense_are_refused(void **unused)
+{
+    (void)unused;
+    assert_refused("sgd momentum=1", "momentum");
+    assert_refused("sgd momentum=-0.1", "momentum");
+    assert_refused("sgd nesterov=true", "nesterov");
+    assert_refused("sgd momentum=0.9 dampening=0.1 nesterov=true", "nesterov");
+    assert_refused("sgd lr=-1", "lr");
+    assert_refused("sgd lr=nan", "lr");
+    assert_refused("sgd lr=inf", "lr");
+    assert_refused("sgd weight_decay=-1", "weight_decay");
+    assert_refused("sgd nesterov=yes", "nesterov");
+    assert_refused("adam betas=(1.0,0.9)", "betas");
+    assert_refused("adam betas=(0.9,1.0)", "betas");
+    assert_refused("adam betas=0.9", "betas");
+    assert_refused("adam eps=0", "eps");
+    assert_refused("adam lr=-1", "lr");
+    assert_refused("adam momentum=0.9", "momentum");
+    assert_refused("sgd mometum=0.9", "\"momentum\"");
+    assert_refused("sdg", "\"sgd\"");
+    assert_refused("sgd 0.1 lr=0.2", "lr");
+}
+
+static void defaults_are_those_of_torch(void **unused)
+{
+    (void)unused;
+    static const char *const expected[][2] = {
+        {"sgd", "lr=0.01 momentum=0 dampening=0 weight_decay=0 nesterov=false"},
+        {"adam", "lr=0.001 betas=[0.9, 0.999] eps=1e-08 weight_decay=0"},
+    };
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        rig r = rig_make(ISA_V3, expected[i][0]);
+        text t = {0};
+        fields_print(r.o.kind->fields, r.o.fields, "%s=%s", " ", &t);
+        assert_string_equal(t.data, expected[i][1]);
+        text_free(&t);
+        arena_deinit(&r.memory);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_optimizer_has_cases_and_names_for_its_states),
+        cmocka_unit_test(updates_follow_their_references_for_300_steps),
+        cmocka_unit_test(first_steps_are_right_to_the_last_digits),
+        cmocka_unit_test(references_walk_as_torch_does),
+        cmocka_unit_test(every_case_has_a_trajectory_of_torch),
+        cmocka_unit_test(the_first_step_of_momentum_is_not_dampened),
+        cmocka_unit_test(padding_stays_zero),
+        cmocka_unit_test(states_never_are_denormal),
+        cmocka_unit_test(instruction_sets_and_pieces_make_the_same_bits),
+        cmocka_unit_test(state_is_made_for_every_block_that_has_numbers),
+        cmocka_unit_test(settings_that_make_no_sense_are_refused),
+        cmocka_unit_test(defaults_are_those_of_torch),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
