@@ -8,4 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+/* cmocka's fail() is a macro; weft has a function of that name. */
+#undef fail
+#undef fail_msg
+#define fail_msg(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+
 #endif

@@ -1,97 +1,7 @@
 /* Experiment files: what they say, what is wrong with them and where, and what becomes of them. */
 #include "test.h"
 
-#include <ftw.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#undef fail /* cmocka's macro; ours is a function */
-#include "lab/lab.h"
-
-enum { HANGS_AFTER_S = 60, MIB = 1 << 20 };
-
-#define DATA "data: {set: fashion-mnist}\n"
-#define MODEL "model: [linear 10]\n"
-#define RECIPE "recipes/tutorial.yaml"
-
-static char folder[64], path[128];
-static weft_error err;
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/weft-lab-XXXXXX");
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/e.yaml", folder);
-    alarm(HANGS_AFTER_S); /* a hang is a failure */
-    return 0;
-}
-
-static int remove_one(const char *name, const struct stat *info, int type, struct FTW *walk)
-{
-    (void)info, (void)type, (void)walk;
-    return remove(name);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    alarm(0);
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void write_bytes(const char *name, const void *data, size_t size)
-{
-    FILE *f = fopen(name, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, size, f), size);
-    assert_int_equal(fclose(f), 0);
-}
-
-/* Opens an experiment with these overrides, a NULL-ended list. */
-static experiment *open_bytes(const char *yaml, size_t size, const char *const *overrides)
-{
-    size_t n = 0;
-    while (overrides && overrides[n])
-        n++;
-    write_bytes(path, yaml, size);
-    err = (weft_error){0};
-    return experiment_open(path, overrides, n, &err);
-}
-
-#define OPEN(yaml, ...) open_bytes(yaml, strlen(yaml), (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
-
-static experiment *open_good(experiment *e)
-{
-    if (!e)
-        print_error("%s\n", err.message);
-    assert_non_null(e);
-    assert_int_equal(err.count, 0);
-    return e;
-}
-
-#define GOOD(...) open_good(OPEN(__VA_ARGS__))
-
-static const run_settings *settings_of(const experiment *e, const char *variant)
-{
-    for (size_t i = 0; i < e->n_variants; i++)
-        if (strcmp(e->variants[i].name, variant) == 0)
-            return &e->variants[i].settings;
-    assert_string_equal(variant, "one of the variants");
-    return NULL;
-}
-
-static void assert_says(const char *words)
-{
-    if (!strstr(err.message, words))
-        print_error("wanted: %s\nin:     %s\n", words, err.message);
-    assert_non_null(strstr(err.message, words));
-}
+#include "lab_files.h"
 
 /* A wrong text, where it is wrong, and words of the message. */
 typedef struct bad {
@@ -492,17 +402,18 @@ static void an_override_that_names_replaces_and_the_last_one_wins(void **state)
     experiment_close(e);
 }
 
-static void a_variants_own_key_wins_over_an_override(void **state)
+static void an_override_wins_over_a_variants_own_key(void **state)
 {
     (void)state;
     const char *yaml = DATA MODEL "variants: {a: {optimizer: adam 0.2}, b: {}}\n";
     experiment *e = GOOD(yaml, "optimizer.lr=0.5", "train.epochs=4");
-    assert_string_equal(settings_of(e, "a")->optimizer_text, "adam lr=0.2");
+    assert_string_equal(settings_of(e, "a")->optimizer_text, "adam lr=0.5");
     assert_string_equal(settings_of(e, "b")->optimizer_text, "sgd lr=0.5");
     assert_int_equal(settings_of(e, "a")->train.epochs, 4);
     experiment_close(e);
-    e = GOOD(yaml, "variants.a.optimizer.lr=0.5");
-    assert_string_equal(settings_of(e, "a")->optimizer_text, "adam lr=0.5");
+    e = GOOD(yaml, "variants.a.optimizer.lr=0.7");
+    assert_string_equal(settings_of(e, "a")->optimizer_text, "adam lr=0.7");
+    assert_string_equal(settings_of(e, "b")->optimizer_text, "sgd lr=0.01");
     experiment_close(e);
 }
 
@@ -767,199 +678,6 @@ static void every_prefix_of_the_tutorial_is_read_or_refused(void **state)
     bytes_free(&file);
 }
 
-/* ---- Comparing ---- */
-
-static void a_comparison_runs_over_nothing_that_is_there(void **state)
-{
-    (void)state;
-    static const char *const left_behind[] = {"run.json", "metrics.jsonl"};
-    for (size_t i = 0; i < COUNT(left_behind); i++) {
-        char name[256];
-        snprintf(name, sizeof name, "%s/run-%zu", folder, i);
-        assert_int_equal(mkdir(name, 0700), 0);
-        snprintf(name, sizeof name, "%s/run-%zu/b", folder, i);
-        assert_int_equal(mkdir(name, 0700), 0);
-        snprintf(name, sizeof name, "%s/run-%zu/b/seed-2", folder, i);
-        assert_int_equal(mkdir(name, 0700), 0);
-        snprintf(name, sizeof name, "%s/run-%zu/b/seed-2/%s", folder, i, left_behind[i]);
-        write_bytes(name, "{}\n", 3);
-
-        experiment *e = GOOD(DATA MODEL "seeds: [1, 2]\nvariants: {a: {}, b: {}}\n");
-        snprintf(name, sizeof name, "%s/run-%zu", folder, i);
-        comparison *c;
-        assert_int_equal(compare_run(e, &(compare_options){.folder = name}, &c, &err), WEFT_BAD_INPUT);
-        assert_null(c);
-        assert_says("/b/seed-2: there is a run in this folder");
-        assert_says("--force");
-        snprintf(name, sizeof name, "%s/run-%zu/a", folder, i);
-        assert_false(folder_exists(name));
-        experiment_close(e);
-    }
-}
-
-/* A data set of 40 pictures of 2 x 2 pixels, in which a class is a bright pixel. */
-static void write_set(const char *name)
-{
-    static const char *const stems[] = {"train", "t10k"};
-    unsigned char images[16 + 40 * 4] = {0, 0, 8, 3, 0, 0, 0, 40, 0, 0, 0, 2, 0, 0, 0, 2};
-    unsigned char labels[8 + 40] = {0, 0, 8, 1, 0, 0, 0, 40};
-    char file[256];
-    for (size_t i = 0; i < 40; i++) {
-        labels[8 + i] = i % 4;
-        images[16 + 4 * i + i % 4] = (unsigned char)(150 + i);
-    }
-    assert_int_equal(mkdir(name, 0700), 0);
-    for (size_t i = 0; i < COUNT(stems); i++) {
-        snprintf(file, sizeof file, "%s/%s-images-idx3-ubyte", name, stems[i]);
-        write_bytes(file, images, sizeof images);
-        snprintf(file, sizeof file, "%s/%s-labels-idx1-ubyte", name, stems[i]);
-        write_bytes(file, labels, sizeof labels);
-    }
-}
-
-/* What a listener saw; `stop` is set when the first run ends. */
-typedef struct seen {
-    atomic_int inside, overlaps;
-    int begun, ended, epochs;
-    bool stops;
-    volatile sig_atomic_t stop;
-} seen;
-
-static void see(void *self, const comparison *c, const trial *t, const run *r, event_kind event)
-{
-    seen *s = self;
-    s->overlaps += s->inside++ != 0;
-    s->overlaps += t < c->trials || t >= c->trials + c->n_trials || t->state != TRIAL_RUNNING;
-    s->overlaps += strcmp(t->folder, r->folder) != 0;
-    s->begun += event == EVENT_BEGIN;
-    s->epochs += event == EVENT_EPOCH;
-    s->ended += event == EVENT_END;
-    if (s->stops && event == EVENT_END)
-        s->stop = 1;
-    s->inside--;
-}
-
-static experiment *open_small(void)
-{
-    char set[128], yaml[512];
-    snprintf(set, sizeof set, "%s/set", folder);
-    if (!folder_exists(set))
-        write_set(set);
-    snprintf(yaml, sizeof yaml,
-             "data: {set: %s, scale: 255}\nmodel: [linear 8, relu, linear 4]\ntrain: {epochs: 3, batch: 8}\n"
-             "variants: {good: {}, broken: {data: {scale: 1e-9}, optimizer: sgd 1e9}, longer: {train: {epochs: 5}}}\n"
-             "seeds: [1, 2]\n",
-             set);
-    return GOOD(yaml);
-}
-
-static void a_comparison_runs_all_and_goes_on_when_one_diverges(void **state)
-{
-    (void)state;
-    static const int jobs[] = {1, 3};
-    experiment *e = open_small();
-    for (size_t j = 0; j < COUNT(jobs); j++) {
-        comparison *c;
-        seen s = {0};
-        compare_options o = {
-            .folder = folder, .jobs = jobs[j], .force = j > 0, .stop = &s.stop, .hear = see, .self = &s};
-        const weft_status status = compare_run(e, &o, &c, &err);
-        if (status != WEFT_OK)
-            print_error("%s\n", err.message);
-        assert_int_equal(status, WEFT_OK);
-        assert_int_equal(c->n_trials, 6);
-        assert_int_equal(s.overlaps, 0);
-        assert_int_equal(s.begun, 6);
-        assert_int_equal(s.ended, 6);
-        assert_int_equal(s.epochs, 2 * 3 + 2 * 5);
-        for (size_t i = 0; i < 6; i++) {
-            char name[256];
-            assert_int_equal(c->trials[i].variant, i / 2);
-            assert_int_equal(c->trials[i].seed, i % 2);
-            assert_int_equal(c->trials[i].state, TRIAL_DONE);
-            assert_int_equal(c->trials[i].status, i / 2 == 1 ? RUN_DIVERGED : RUN_DONE);
-            assert_int_equal(c->trials[i].error.count > 0, i / 2 == 1);
-            snprintf(name, sizeof name, "%s/%s/seed-%zu/run.json", folder, e->variants[i / 2].slug, i % 2 + 1);
-            assert_true(file_exists(name));
-        }
-        comparison_free(c);
-    }
-    experiment_close(e);
-}
-
-static void a_comparison_that_is_stopped_starts_no_more(void **state)
-{
-    (void)state;
-    experiment *e = open_small();
-    comparison *c;
-    seen s = {.stops = true};
-    compare_options o = {.folder = folder, .jobs = 1, .stop = &s.stop, .hear = see, .self = &s};
-    assert_int_equal(compare_run(e, &o, &c, &err), WEFT_STOPPED);
-    assert_int_equal(s.begun, 1);
-    for (size_t i = 0; i < c->n_trials; i++) /* the longest one was the first */
-        assert_int_equal(c->trials[i].state, i == 4 ? TRIAL_DONE : TRIAL_WAITING);
-    comparison_free(c);
-    experiment_close(e);
-}
-
-static void a_comparison_names_the_variant_that_does_not_fit(void **state)
-{
-    (void)state;
-    char init[128], override[160];
-    experiment_close(open_small());
-    snprintf(init, sizeof init, "%s/init.safetensors", folder);
-    write_bytes(init, "no", 2);
-    snprintf(override, sizeof override, "variants.longer.train.init=%s", init);
-    bytes file;
-    assert_int_equal(file_read(path, MIB, &file, NULL), WEFT_OK);
-    experiment *e = open_good(open_bytes((const char *)file.data, file.size, (const char *const[]){override, NULL}));
-    bytes_free(&file);
-    comparison *c;
-    seen s = {0};
-    assert_int_equal(compare_run(e, &(compare_options){.folder = folder, .hear = see, .self = &s}, &c, &err),
-                     WEFT_BAD_INPUT);
-    assert_null(c);
-    assert_int_equal(s.begun, 0);
-    assert_says("variant longer: ");
-    experiment_close(e);
-}
-
-/* Its folder cannot be made: a file stands in its place. */
-static void a_comparison_goes_on_when_one_run_fails(void **state)
-{
-    (void)state;
-    char name[128];
-    experiment *e = open_small();
-    snprintf(name, sizeof name, "%s/good", folder);
-    write_bytes(name, "", 0);
-    comparison *c;
-    assert_int_not_equal(compare_run(e, &(compare_options){.folder = folder, .jobs = 2}, &c, &err), WEFT_OK);
-    assert_non_null(c);
-    for (size_t i = 0; i < c->n_trials; i++)
-        assert_int_equal(c->trials[i].state, i < 2 ? TRIAL_FAILED : TRIAL_DONE);
-    assert_int_equal(err.count, 2);
-    assert_says("/good");
-    comparison_free(c);
-    experiment_close(e);
-}
-
-static void a_comparison_refuses_a_wrong_number_of_jobs(void **state)
-{
-    (void)state;
-    static const int jobs[] = {-1, MAX_THREADS + 1};
-    experiment *e = GOOD(DATA MODEL);
-    for (size_t i = 0; i < COUNT(jobs); i++) {
-        comparison *c;
-        err = (weft_error){0};
-        assert_int_equal(compare_run(e, &(compare_options){.folder = folder, .jobs = jobs[i]}, &c, &err),
-                         WEFT_BAD_INPUT);
-        assert_null(c);
-    }
-    experiment_close(e);
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -985,7 +703,7 @@ int main(void)
         TEST(overrides_change_the_file),
         TEST(overrides_alone_make_an_experiment),
         TEST(an_override_that_names_replaces_and_the_last_one_wins),
-        TEST(a_variants_own_key_wins_over_an_override),
+        TEST(an_override_wins_over_a_variants_own_key),
         TEST(a_bad_override_is_named_whole),
         TEST(the_resolved_file_has_every_default),
         TEST(the_resolved_file_reads_back_to_the_same),
@@ -995,12 +713,6 @@ int main(void)
         TEST(what_is_no_text_file_is_refused),
         TEST(the_tutorial_says_what_it_should),
         TEST(every_prefix_of_the_tutorial_is_read_or_refused),
-        TEST(a_comparison_runs_over_nothing_that_is_there),
-        TEST(a_comparison_runs_all_and_goes_on_when_one_diverges),
-        TEST(a_comparison_that_is_stopped_starts_no_more),
-        TEST(a_comparison_names_the_variant_that_does_not_fit),
-        TEST(a_comparison_goes_on_when_one_run_fails),
-        TEST(a_comparison_refuses_a_wrong_number_of_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

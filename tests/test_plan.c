@@ -232,7 +232,28 @@ static void assert_printed(const char *layers, const char *optimizer_spec, plan_
 static void the_tutorials_plan_reads_as_expected(void **unused)
 {
     (void)unused;
-    assert_printed("linear 1000, relu, linear 10", "sgd", PLAN_TRAIN, "");
+    assert_printed(
+        "linear 1000, relu, linear 10", "sgd", PLAN_TRAIN,
+        "plan: train, batch 32, v3, 9 steps, 0.368 MB of buffers; | waits for all threads\n"
+        "  #   step                   kernel        tiles     MFLOP        MB  buffers\n"
+        "  0   gather                 gather           32     0.000     0.100  -> x [32, 784]\n"
+        "  1 | linear + relu          product          84    50.240     3.368  x [32, 784], w0 [785, 1000] -> y1 [32, 1000]\n"
+        "  2 | linear                 product           2     0.641     0.169  y1 [32, 1000], w2 [1001, 10] -> y2 [32, 10]\n"
+        "  3 | cross_entropy          cross_entropy    32     0.000     0.003  y2 [32, 10] -> losses [32, 1], dlogits [32, 10]\n"
+        "  4 | mean                   mean              1     0.000     0.000  losses [32, 1] -> loss [1, 1]\n"
+        "  5   transpose              transpose         2     0.000     0.003  dlogits [32, 10] -> dlogits^T [10, 32]\n"
+        "  6 | linear dx + relu dx    product_dx       63     0.640     0.297  dlogits^T [10, 32], w2 [1001, 10], y1 [32, 1000] -> dx1 [32, 1000]\n"
+        "  7 | linear dw + sgd        product_dw       16     0.641     0.209  y1 [32, 1000], dlogits [32, 10] -> w2 [1001, 10]\n"
+        "  8   linear dw + sgd        product_dw      546    50.240     6.508  x [32, 784], dx1 [32, 1000] -> w0 [785, 1000]\n");
+    assert_printed(
+        "linear 1000, relu, linear 10", NULL, PLAN_EVALUATE,
+        "plan: evaluate, batch 32, v3, 5 steps, 0.229 MB of buffers; | waits for all threads\n"
+        "  #   step                   kernel        tiles     MFLOP        MB  buffers\n"
+        "  0   gather                 gather           32     0.000     0.100  -> x [32, 784]\n"
+        "  1 | linear + relu          product          84    50.240     3.368  x [32, 784], w0 [785, 1000] -> y1 [32, 1000]\n"
+        "  2 | linear                 product           2     0.641     0.169  y1 [32, 1000], w2 [1001, 10] -> y2 [32, 10]\n"
+        "  3 | cross_entropy          cross_entropy    32     0.000     0.003  y2 [32, 10] -> losses [32, 1], dlogits [32, 10]\n"
+        "  4 | hits                   hits             32     0.000     0.001  y2 [32, 10] -> hits [32, 1]\n");
 }
 
 static void assert_steps(const char *layers, const char *optimizer_spec, const char *const *with, const char *without)
@@ -293,12 +314,20 @@ static void evaluation_stores_no_activations(void **unused)
 
 /* ---- Memory ---- */
 
+static void do_nothing(void *arg, int thread, int n_threads)
+{
+    (void)arg;
+    (void)thread;
+    (void)n_threads;
+}
+
 static void check_no_allocation(const char *optimizer_spec, plan_mode mode)
 {
     net n = net_make(ISA_V3, "flatten, linear 50, relu, linear 20, tanh, sigmoid, linear 5", 30, optimizer_spec);
     samples s = {0};
     samples_draw(&s, 30, 5, 32, 0);
     pool *threads = pool_of(2);
+    pool_run(threads, do_nothing, NULL); /* threads that start allocate */
     plan *p = compile(&n, mode, 32);
     const long before = atomic_load(&n_allocations);
     for (int again = 0; again < 50; again++)
@@ -526,7 +555,8 @@ static void check_training(const char *layers, const char *optimizer_spec, isa l
             fail_msg("%s: loss %.9g of at_step %u, not %.9g", layers, plan_mean_loss(p), (unsigned)at_step, t->loss);
         twin_update(t, at_step);
         for (size_t i = 0; i < n.graph.n_nodes; i++)
-            assert_block(&n, &n.graph.nodes[i], n.weights[i], t->params[i], drift(t, at_step), layers);
+            if (n.weights[i])
+                assert_block(&n, &n.graph.nodes[i], n.weights[i], t->params[i], drift(t, at_step), layers);
     }
     plan_free(whole);
     plan_free(smaller);
@@ -709,9 +739,9 @@ static void a_loss_that_is_not_finite_halts_before_anything_moves(void **unused)
     static const int counts[] = {1, 2, 3};
     for (size_t i = 0; i < COUNT(counts); i++) {
         check_halt(0, 0, NAN, 1, counts[i]); /* the relu that is fused into layer 0 speaks for it */
-        check_halt(2, 0, INFINITY, 2, counts[i]);
-        check_halt(3, 1, -INFINITY, 4, counts[i]);
-        check_halt(5, 0, NAN, 5, counts[i]);
+        check_halt(2, 0, NAN, 2, counts[i]);
+        check_halt(3, 1, NAN, 4, counts[i]);
+        check_halt(5, 0, INFINITY, 5, counts[i]); /* what the sigmoid gives is above 0: a logit is infinite */
     }
 }
 

@@ -6,10 +6,8 @@
 experiment *open_experiment(args *a, int *code)
 {
     weft_error err = {0};
-    if (a->seed_given) { /* the array has room for it */
-        a->sets[a->n_sets++] = arena_printf(&a->memory, "train.seed=%llu", (unsigned long long)a->seed);
+    if (a->seed_given) /* the array has room for it */
         a->sets[a->n_sets++] = arena_printf(&a->memory, "seeds=[%llu]", (unsigned long long)a->seed);
-    }
     experiment *e = experiment_open(a->words[0], a->sets, a->n_sets, &err);
     if (!e)
         *code = complain(&err);

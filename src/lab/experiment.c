@@ -51,6 +51,22 @@ static weft_status read_file(opener *o, const char *path)
     return WEFT_OK;
 }
 
+/* What is said on a command line goes before what the file says of its variants, too. */
+static weft_status override_variants(opener *o, const setting *over)
+{
+    bool wrong;
+    const setting *variants = sections_find(o->all, "variants", &wrong);
+    if (!sections_is_variants(over->first->key))
+        return WEFT_OK;
+    for (setting *v = variants ? variants->first : NULL; v; v = v->next) {
+        const setting *merged = v->kind == SETTING_MAP ? setting_merge(o->r.memory, v, over) : v;
+        if (!merged)
+            return fail_memory(o->r.err);
+        v->first = merged->first;
+    }
+    return WEFT_OK;
+}
+
 static weft_status override(opener *o, const char *const *overrides, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -61,6 +77,7 @@ static weft_status override(opener *o, const char *const *overrides, size_t n)
         if (!(o->all = setting_merge(o->r.memory, o->all, over)))
             return fail_memory(o->r.err);
         o->all->at = at;
+        TRY(override_variants(o, over));
         unfold(o);
     }
     return WEFT_OK;

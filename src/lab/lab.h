@@ -31,9 +31,8 @@ typedef struct experiment {
     arena memory;
 } experiment;
 
-/* `overrides`: texts "dotted.key=value", the value in YAML. They change the file in their order, before its variants
- * change it in turn: a variant's own key wins, and "variants.NAME.key=value" changes that. Every mistake of the file is
- * in `err`. */
+/* `overrides`: texts "dotted.key=value", the value in YAML. They change the file in their order, at its top and in every variant, so that
+ * they always win; "variants.NAME.key=value" changes one variant. Every mistake of the file is in `err`. */
 experiment *experiment_open(const char *path, const char *const *overrides, size_t n_overrides, weft_error *err);
 void experiment_close(experiment *e);
 /* The settings of one variant with one seed; lives in the experiment. */

@@ -29,6 +29,8 @@ void sections_unfold(setting *all, arena *a, isa level, weft_error *err);
 void sections_check(const setting *all, bool in_variant, weft_error *err);
 /* Gives loss and optimizer the name that goes without saying. */
 weft_status sections_default(setting *all, arena *a, weft_error *err);
+/* Whether a variant can have this key. */
+bool sections_is_variants(const char *key);
 /* The section, or NULL; `wrong` says that it stands there in a wrong kind, which sections_check reports. */
 const setting *sections_find(const setting *all, const char *name, bool *wrong);
 

@@ -49,6 +49,12 @@ static const section *section_named(const char *name)
     return NULL;
 }
 
+bool sections_is_variants(const char *key)
+{
+    const section *section = section_named(key);
+    return section && !section->of_the_whole;
+}
+
 static bool has_right_kind(const section *section, const setting *s) { return section->kinds >> s->kind & 1; }
 
 const setting *sections_find(const setting *all, const char *name, bool *wrong)

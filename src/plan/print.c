@@ -40,7 +40,7 @@ static void print_step(const plan *p, size_t index, text *t)
         text_printf(&values, ", %s [%zu, %zu]", s->map_y->name, s->map_y->at.rows, s->map_y->at.cols);
     text_printf(&values, "%s-> ", s->in[0] ? " " : "");
     print_values(s->out, MAX_OUT, &values);
-    text_printf(t, "%3zu %c %-18s %-13s %5zu %9.3f %9.3f  %s\n", index, s->sync ? '|' : ' ', name.data ? name.data : "", s->kernel->name,
+    text_printf(t, "%3zu %c %-22s %-13s %5zu %9.3f %9.3f  %s\n", index, s->sync ? '|' : ' ', name.data ? name.data : "", s->kernel->name,
                 s->n_tiles, step_flops(s) / 1e6, step_bytes(s) / 1e6, values.data ? values.data : "");
     text_free(&name);
     text_free(&values);
@@ -51,7 +51,7 @@ void plan_print(const plan *p, text *t)
     static const char *const modes[] = {[PLAN_TRAIN] = "train", [PLAN_EVALUATE] = "evaluate", [PLAN_FORWARD] = "forward"};
     text_printf(t, "plan: %s, batch %zu, %s, %zu steps, %.3f MB of buffers; | waits for all threads\n", modes[p->spec.mode], p->spec.batch,
                 p->spec.kernels->isa, p->build.n_steps, (double)p->arena_bytes / 1e6);
-    text_printf(t, "%3s   %-18s %-13s %5s %9s %9s  %s\n", "#", "step", "kernel", "tiles", "MFLOP", "MB", "buffers");
+    text_printf(t, "%3s   %-22s %-13s %5s %9s %9s  %s\n", "#", "step", "kernel", "tiles", "MFLOP", "MB", "buffers");
     for (size_t i = 0; i < p->build.n_steps; i++)
         print_step(p, i, t);
 }

@@ -1,0 +1,208 @@
+/* Comparisons: many runs, their folders, and what happens when some of them fail. */
+#include "test.h"
+
+#include <stdatomic.h>
+
+#include "lab_files.h"
+
+static void a_comparison_runs_over_nothing_that_is_there(void **state)
+{
+    (void)state;
+    static const char *const left_behind[] = {"run.json", "metrics.jsonl"};
+    for (size_t i = 0; i < COUNT(left_behind); i++) {
+        char name[256];
+        snprintf(name, sizeof name, "%s/run-%zu", folder, i);
+        assert_int_equal(mkdir(name, 0700), 0);
+        snprintf(name, sizeof name, "%s/run-%zu/b", folder, i);
+        assert_int_equal(mkdir(name, 0700), 0);
+        snprintf(name, sizeof name, "%s/run-%zu/b/seed-2", folder, i);
+        assert_int_equal(mkdir(name, 0700), 0);
+        snprintf(name, sizeof name, "%s/run-%zu/b/seed-2/%s", folder, i, left_behind[i]);
+        write_bytes(name, "{}\n", 3);
+
+        experiment *e = GOOD(DATA MODEL "seeds: [1, 2]\nvariants: {a: {}, b: {}}\n");
+        snprintf(name, sizeof name, "%s/run-%zu", folder, i);
+        comparison *c;
+        assert_int_equal(compare_run(e, &(compare_options){.folder = name}, &c, &err), WEFT_BAD_INPUT);
+        assert_null(c);
+        assert_says("/b/seed-2: there is a run in this folder");
+        assert_says("--force");
+        snprintf(name, sizeof name, "%s/run-%zu/a", folder, i);
+        assert_false(folder_exists(name));
+        experiment_close(e);
+    }
+}
+
+/* A data set of 40 pictures of 2 x 2 pixels, in which a class is a bright pixel. */
+static void write_set(const char *name)
+{
+    static const char *const stems[] = {"train", "t10k"};
+    unsigned char images[16 + 40 * 4] = {0, 0, 8, 3, 0, 0, 0, 40, 0, 0, 0, 2, 0, 0, 0, 2};
+    unsigned char labels[8 + 40] = {0, 0, 8, 1, 0, 0, 0, 40};
+    char file[256];
+    for (size_t i = 0; i < 40; i++) {
+        labels[8 + i] = i % 4;
+        images[16 + 4 * i + i % 4] = (unsigned char)(150 + i);
+    }
+    assert_int_equal(mkdir(name, 0700), 0);
+    for (size_t i = 0; i < COUNT(stems); i++) {
+        snprintf(file, sizeof file, "%s/%s-images-idx3-ubyte", name, stems[i]);
+        write_bytes(file, images, sizeof images);
+        snprintf(file, sizeof file, "%s/%s-labels-idx1-ubyte", name, stems[i]);
+        write_bytes(file, labels, sizeof labels);
+    }
+}
+
+/* What a listener saw; `stop` is set when the first run ends. */
+typedef struct seen {
+    atomic_int inside, overlaps;
+    int begun, ended, epochs;
+    bool stops;
+    volatile sig_atomic_t stop;
+} seen;
+
+static void see(void *self, const comparison *c, const trial *t, const run *r, event_kind event)
+{
+    seen *s = self;
+    s->overlaps += s->inside++ != 0;
+    s->overlaps += t < c->trials || t >= c->trials + c->n_trials || t->state != TRIAL_RUNNING;
+    s->overlaps += strcmp(t->folder, r->folder) != 0;
+    s->begun += event == EVENT_BEGIN;
+    s->epochs += event == EVENT_EPOCH;
+    s->ended += event == EVENT_END;
+    if (s->stops && event == EVENT_END)
+        s->stop = 1;
+    s->inside--;
+}
+
+static experiment *open_small(void)
+{
+    char set[128], yaml[512];
+    snprintf(set, sizeof set, "%s/set", folder);
+    if (!folder_exists(set))
+        write_set(set);
+    snprintf(yaml, sizeof yaml,
+             "data: {set: %s, scale: 255}\nmodel: [linear 8, relu, linear 4]\ntrain: {epochs: 3, batch: 8}\n"
+             "variants: {good: {}, broken: {data: {scale: 1e-9}, optimizer: sgd 1e9}, longer: {train: {epochs: 5}}}\n"
+             "seeds: [1, 2]\n",
+             set);
+    return GOOD(yaml);
+}
+
+static void a_comparison_runs_all_and_goes_on_when_one_diverges(void **state)
+{
+    (void)state;
+    static const int jobs[] = {1, 3};
+    experiment *e = open_small();
+    for (size_t j = 0; j < COUNT(jobs); j++) {
+        comparison *c;
+        seen s = {0};
+        compare_options o = {
+            .folder = folder, .jobs = jobs[j], .force = j > 0, .stop = &s.stop, .hear = see, .self = &s};
+        const weft_status status = compare_run(e, &o, &c, &err);
+        if (status != WEFT_OK)
+            print_error("%s\n", err.message);
+        assert_int_equal(status, WEFT_OK);
+        assert_int_equal(c->n_trials, 6);
+        assert_int_equal(s.overlaps, 0);
+        assert_int_equal(s.begun, 6);
+        assert_int_equal(s.ended, 6);
+        assert_int_equal(s.epochs, 2 * 3 + 2 * 5);
+        for (size_t i = 0; i < 6; i++) {
+            char name[256];
+            assert_int_equal(c->trials[i].variant, i / 2);
+            assert_int_equal(c->trials[i].seed, i % 2);
+            assert_int_equal(c->trials[i].state, TRIAL_DONE);
+            assert_int_equal(c->trials[i].status, i / 2 == 1 ? RUN_DIVERGED : RUN_DONE);
+            assert_int_equal(c->trials[i].error.count > 0, i / 2 == 1);
+            snprintf(name, sizeof name, "%s/%s/seed-%zu/run.json", folder, e->variants[i / 2].slug, i % 2 + 1);
+            assert_true(file_exists(name));
+        }
+        comparison_free(c);
+    }
+    experiment_close(e);
+}
+
+static void a_comparison_that_is_stopped_starts_no_more(void **state)
+{
+    (void)state;
+    experiment *e = open_small();
+    comparison *c;
+    seen s = {.stops = true};
+    compare_options o = {.folder = folder, .jobs = 1, .stop = &s.stop, .hear = see, .self = &s};
+    assert_int_equal(compare_run(e, &o, &c, &err), WEFT_STOPPED);
+    assert_int_equal(s.begun, 1);
+    for (size_t i = 0; i < c->n_trials; i++) /* the longest one was the first */
+        assert_int_equal(c->trials[i].state, i == 4 ? TRIAL_DONE : TRIAL_WAITING);
+    comparison_free(c);
+    experiment_close(e);
+}
+
+static void a_comparison_names_the_variant_that_does_not_fit(void **state)
+{
+    (void)state;
+    char init[128], override[160];
+    experiment_close(open_small());
+    snprintf(init, sizeof init, "%s/init.safetensors", folder);
+    write_bytes(init, "no", 2);
+    snprintf(override, sizeof override, "variants.longer.train.init=%s", init);
+    bytes file;
+    assert_int_equal(file_read(path, MIB, &file, NULL), WEFT_OK);
+    experiment *e = open_good(open_bytes((const char *)file.data, file.size, (const char *const[]){override, NULL}));
+    bytes_free(&file);
+    comparison *c;
+    seen s = {0};
+    assert_int_equal(compare_run(e, &(compare_options){.folder = folder, .hear = see, .self = &s}, &c, &err),
+                     WEFT_BAD_INPUT);
+    assert_null(c);
+    assert_int_equal(s.begun, 0);
+    assert_says("variant longer: ");
+    experiment_close(e);
+}
+
+/* Its folder cannot be made: a file stands in its place. */
+static void a_comparison_goes_on_when_one_run_fails(void **state)
+{
+    (void)state;
+    char name[128];
+    experiment *e = open_small();
+    snprintf(name, sizeof name, "%s/good", folder);
+    write_bytes(name, "", 0);
+    comparison *c;
+    assert_int_not_equal(compare_run(e, &(compare_options){.folder = folder, .jobs = 2}, &c, &err), WEFT_OK);
+    assert_non_null(c);
+    for (size_t i = 0; i < c->n_trials; i++)
+        assert_int_equal(c->trials[i].state, i < 2 ? TRIAL_FAILED : TRIAL_DONE);
+    assert_int_equal(err.count, 2);
+    assert_says("/good");
+    comparison_free(c);
+    experiment_close(e);
+}
+
+static void a_comparison_refuses_a_wrong_number_of_jobs(void **state)
+{
+    (void)state;
+    static const int jobs[] = {-1, MAX_THREADS + 1};
+    experiment *e = GOOD(DATA MODEL);
+    for (size_t i = 0; i < COUNT(jobs); i++) {
+        comparison *c;
+        err = (weft_error){0};
+        assert_int_equal(compare_run(e, &(compare_options){.folder = folder, .jobs = jobs[i]}, &c, &err),
+                         WEFT_BAD_INPUT);
+        assert_null(c);
+    }
+    experiment_close(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_comparison_runs_over_nothing_that_is_there),
+        TEST(a_comparison_runs_all_and_goes_on_when_one_diverges),
+        TEST(a_comparison_that_is_stopped_starts_no_more),
+        TEST(a_comparison_names_the_variant_that_does_not_fit),
+        TEST(a_comparison_goes_on_when_one_run_fails),
+        TEST(a_comparison_refuses_a_wrong_number_of_jobs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

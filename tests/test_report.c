@@ -1,0 +1,796 @@
+#include "test.h"
+
+#include <cairo.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* base.h has a `fail` of its own. */
+#undef fail
+#undef fail_msg
+#define fail_msg(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+#include "report/variants.h"
+
+static char folder[] = "/tmp/weft-report-XXXXXX";
+static arena memory; /* of all tests */
+
+static const char *in_folder(const char *name) { return path_join(&memory, folder, name); }
+
+static char *content_of(const char *path, size_t *size)
+{
+    bytes b = {0};
+    weft_error err = {0};
+    if (file_read(path, SIZE_MAX / 4, &b, &err) != WEFT_OK)
+        fail_msg("%s", err.message);
+    char *copy = arena_alloc(&memory, b.size + 1);
+    memcpy(copy, b.data, b.size);
+    if (size)
+        *size = b.size;
+    bytes_free(&b);
+    return copy;
+}
+
+static void must(weft_status status, const weft_error *err)
+{
+    if (status != WEFT_OK)
+        fail_msg("status %d: %s", (int)status, err->message);
+}
+
+static void assert_has(const char *whole, const char *part)
+{
+    if (!strstr(whole, part))
+        fail_msg("'%s' is not in:\n%s", part, whole);
+}
+
+static void assert_lacks(const char *whole, const char *part)
+{
+    if (strstr(whole, part))
+        fail_msg("'%s' is in:\n%s", part, whole);
+}
+
+/* ---- Runs to write about ---- */
+
+/* Lines between the first and the last epoch's values; accuracies in per cent. */
+typedef struct course {
+    size_t n;
+    double train_loss[2], train_acc[2], val_acc[2];
+} course;
+
+static run_record make_run(const char *name, uint64_t seed, course c)
+{
+    weft_metrics *m = arena_array(&memory, c.n + 1, sizeof *m);
+    for (size_t i = 0; i < c.n; i++) {
+        double at = c.n > 1 ? (double)i / (double)(c.n - 1) : 0;
+        m[i] = (weft_metrics){.epoch = i + 1,
+                              .train_loss = c.train_loss[0] + at * (c.train_loss[1] - c.train_loss[0]),
+                              .train_acc = (c.train_acc[0] + at * (c.train_acc[1] - c.train_acc[0])) / 100,
+                              .val_loss = 0.4 + 0.1 * at,
+                              .val_acc = (c.val_acc[0] + at * (c.val_acc[1] - c.val_acc[0])) / 100,
+                              .lr = 0.01,
+                              .train_seconds = 1.5,
+                              .eval_seconds = 0.5};
+    }
+    return (run_record){.folder = folder, .title = "A title", .variant = name, .seed = seed, .status = "done",
+                        .message = "", .data = "fashion-mnist", .model = "linear 1000, relu, linear 10",
+                        .optimizer = "sgd lr=0.01", .loss = "cross_entropy", .scale = 255, .batch = 32,
+                        .n_epochs_asked = c.n, .n_parameters = 795010, .n_epochs = c.n, .metrics = m};
+}
+
+static const char *summary_of(const run_record *runs, size_t n, bool markdown)
+{
+    text t = {0};
+    report_summary(runs, n, markdown, &t);
+    assert_false(t.failed);
+    char *copy = arena_text(&memory, t.data);
+    text_free(&t);
+    return copy;
+}
+
+/* The sentences without their line breaks. */
+static const char *sentences_of(const run_record *runs, size_t n)
+{
+    char *whole = arena_text(&memory, summary_of(runs, n, false));
+    char *start = strstr(whole, "\nWhat the numbers say");
+    if (!start)
+        return "";
+    char *to = start;
+    for (const char *c = start; *c; c++) {
+        bool broken = *c == '\n' && strncmp(c, "\n  ", 3) == 0;
+        *to++ = broken ? ' ' : *c;
+        c += broken ? 2 : 0;
+    }
+    *to = '\0';
+    return start;
+}
+
+/* ---- Records ---- */
+
+static void metrics_read_back_to_the_same_bits(void **state)
+{
+    (void)state;
+    const double numbers[] = {1.0 / 3, -0.0, 5e-324, 1e300, 0.1, 123456789012345680.0, 0x1.fffffffffffffp1023};
+    weft_error err = {0};
+    text t = {0};
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        metrics_print(&(weft_metrics){i + 1, numbers[i], numbers[(i + 1) % COUNT(numbers)], -numbers[i], INFINITY, NAN, 2, -1},
+                      &t);
+    run_record run = make_run("", 1, (course){0}), back;
+    must(run_record_write(&run, &err), &err);
+    must(file_write(in_folder("metrics.jsonl"), t.data, t.length, &err), &err);
+    must(run_record_read(folder, &back, &memory, &err), &err);
+    text_free(&t);
+    assert_int_equal(back.n_epochs, COUNT(numbers));
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        const weft_metrics *m = &back.metrics[i];
+        const double expected[] = {numbers[i], numbers[(i + 1) % COUNT(numbers)], -numbers[i]};
+        const double got[] = {m->train_loss, m->train_acc, m->val_loss};
+        assert_int_equal(m->epoch, i + 1);
+        assert_memory_equal(got, expected, sizeof got);
+        assert_true(isnan(m->val_acc) && isnan(m->lr));
+        assert_true(m->train_seconds == 2 && m->eval_seconds == -1);
+    }
+}
+
+static void a_record_reads_back_as_it_was_written(void **state)
+{
+    (void)state;
+    const uint64_t seeds[] = {0, 7, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
+    weft_error err = {0};
+    unlink(in_folder("metrics.jsonl"));
+    for (size_t i = 0; i < COUNT(seeds); i++) {
+        run_record run = make_run("Gr\xc3\xb6\xc3\x9f""e \"1\\2\"\n\x1b", seeds[i], (course){0}), back;
+        run.scale = 1.0 / 3;
+        run.message = "step 3; layer 2";
+        must(run_record_write(&run, &err), &err);
+        must(run_record_read(folder, &back, &memory, &err), &err);
+        assert_string_equal(back.variant, run.variant);
+        assert_string_equal(back.message, run.message);
+        assert_string_equal(back.model, run.model);
+        assert_string_equal(back.optimizer, run.optimizer);
+        assert_true(back.seed == seeds[i] && back.scale == run.scale);
+        assert_int_equal(back.batch, 32);
+        assert_int_equal(back.n_parameters, 795010);
+        assert_int_equal(back.n_epochs, 0);
+    }
+}
+
+static void bytes_that_are_no_text_are_escaped_in_a_record(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    run_record run = make_run("a\xff", 1, (course){0}), back;
+    must(run_record_write(&run, &err), &err);
+    must(run_record_read(folder, &back, &memory, &err), &err);
+    assert_true(back.variant[0] == 'a' && strlen(back.variant) > 2);
+}
+
+#define GOOD_LINE(epoch)                                                                                            \
+    "{\"epoch\": " epoch ", \"train_loss\": 1, \"train_acc\": 0.5, \"val_loss\": null, \"val_acc\": 0.5, \"lr\": 1e-3," \
+    " \"train_seconds\": 1, \"eval_seconds\": 1, \"new\": [1, {}]}"
+
+static void broken_metrics_are_refused_with_their_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *content, *message;
+        size_t line;
+    } cases[] = {
+        {GOOD_LINE("1") "\n{\"epoch\": 2,\n", "", 2},
+        {GOOD_LINE("1") "\n" GOOD_LINE("2") "\n" GOOD_LINE("4") "\n", "epoch 4 where epoch 3", 3},
+        {GOOD_LINE("1") "\n" GOOD_LINE("1") "\n", "epoch 1 where epoch 2", 2},
+        {"\n" GOOD_LINE("1") "\n", "", 1},
+        {"[1]\n", "a list", 1},
+        {GOOD_LINE("1.5") "\n", "'epoch'", 1},
+        {GOOD_LINE("-1") "\n", "'epoch'", 1},
+        {GOOD_LINE("1") "\n{\"epoch\": 2}\n", "'train_loss' is missing", 2},
+        {GOOD_LINE("1, \"lr\": 2") "\n", "lr", 1},
+        {GOOD_LINE("1") GOOD_LINE("2") "\n", "", 1},
+        {GOOD_LINE("1") "\n\xff\xfe\n", "", 2},
+        {GOOD_LINE("1e999") "\n", "", 1},
+    };
+    weft_error err = {0};
+    run_record run = make_run("", 1, (course){0}), back;
+    must(run_record_write(&run, &err), &err);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        err = (weft_error){0};
+        must(file_write(in_folder("metrics.jsonl"), cases[i].content, strlen(cases[i].content), &err), &err);
+        assert_int_equal(run_record_read(folder, &back, &memory, &err), WEFT_BAD_INPUT);
+        assert_has(err.file, "metrics.jsonl");
+        assert_int_equal(err.line, cases[i].line);
+        assert_has(err.message, cases[i].message);
+    }
+}
+
+static void unknown_keys_and_a_missing_last_newline_do_not_matter(void **state)
+{
+    (void)state;
+    static const char content[] = GOOD_LINE("1") "\n" GOOD_LINE("2");
+    weft_error err = {0};
+    run_record back;
+    must(file_write(in_folder("metrics.jsonl"), content, strlen(content), &err), &err);
+    must(run_record_read(folder, &back, &memory, &err), &err);
+    assert_int_equal(back.n_epochs, 2);
+    assert_true(isnan(back.metrics[1].val_loss) && back.metrics[1].lr == 1e-3);
+}
+
+static void all_mistakes_of_a_record_are_told(void **state)
+{
+    (void)state;
+    static const char content[] = "{\"title\": 1, \"variant\": \"\", \"seed\": -1, \"status\": \"done\", \"message\": \"\","
+                                  "\"data\": \"\", \"model\": \"\", \"optimizer\": \"\", \"loss\": \"\", \"scale\": \"x\","
+                                  "\"batch\": 32, \"epochs\": 2.5}";
+    weft_error err = {0};
+    run_record back;
+    must(file_write(in_folder("run.json"), content, strlen(content), &err), &err);
+    assert_int_equal(run_record_read(folder, &back, &memory, &err), WEFT_BAD_INPUT);
+    assert_int_equal(err.count, 5);
+    assert_has(err.message, "'title' is a whole number; it must be a text");
+    assert_has(err.message, "'seed'");
+    assert_has(err.message, "'scale'");
+    assert_has(err.message, "'epochs'");
+    assert_has(err.message, "no 'parameters'");
+    err = (weft_error){0};
+    must(file_write(in_folder("run.json"), "{\n\"a\": 1,\n\"a\": 2}", 17, &err), &err);
+    assert_int_equal(run_record_read(folder, &back, &memory, &err), WEFT_BAD_INPUT);
+    assert_int_equal(err.line, 3);
+}
+
+/* ---- Axes ---- */
+
+static void ticks_of_epochs_are_whole_rising_and_few(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < 3000; n++) {
+        axis x = axis_epochs(1, (double)n);
+        assert_in_range(x.n_ticks, 1, 14);
+        for (size_t i = 0; i < x.n_ticks; i++) {
+            assert_true(x.ticks[i] == floor(x.ticks[i]) && x.ticks[i] >= 1 && x.ticks[i] <= (double)n);
+            assert_true(i == 0 || x.ticks[i] > x.ticks[i - 1]);
+        }
+    }
+    char buffer[32];
+    axis x = axis_epochs(1, 20);
+    assert_int_equal(x.n_ticks, 5);
+    assert_string_equal(axis_label(&x, x.ticks[4], buffer), "20");
+}
+
+static void values_lie_between_the_ends_of_their_axis(void **state)
+{
+    (void)state;
+    static const double ranges[][2] = {{0.1, 0.5},    {80.8, 93.94}, {0, 0},     {0.5, 0.5},     {99.99, 100},
+                                       {1e-9, 3e-9},  {2, 31.2},     {3e4, 9e5}, {0.29, 2.3},    {1e-300, 1e300},
+                                       {1e299, 1e300}, {0, 100},     {0, 1e-300}, {12.3, 12.31}};
+    for (size_t i = 0; i < COUNT(ranges); i++) {
+        const double low = ranges[i][0], high = ranges[i][1];
+        const axis axes[] = {axis_linear(low, high), axis_percent(MIN(low, 100), MIN(high, 100)),
+                             axis_log(MAX(low, 1e-300), MAX(high, 1e-300))};
+        for (size_t k = 0; k < COUNT(axes); k++) {
+            const axis *x = &axes[k];
+            const double ends[] = {k == 2 ? MAX(low, 1e-300) : MIN(low, k ? 100 : low), k == 2 ? MAX(high, 1e-300) : MIN(high, k ? 100 : high)};
+            assert_true(isfinite(x->min) && isfinite(x->max) && x->min < x->max);
+            assert_in_range(x->n_ticks, k == 2 ? 0 : 2, MAX_TICKS);
+            for (size_t e = 0; e < 2; e++)
+                if (!(axis_place(x, ends[e]) > -1e-6 && axis_place(x, ends[e]) < 1 + 1e-6))
+                    fail_msg("kind %zu, %g to %g: %g lies at %g", k, low, high, ends[e], axis_place(x, ends[e]));
+            assert_true(k != 1 || (x->min >= 0 && x->max <= 100));
+        }
+    }
+}
+
+static void ticks_have_labels_that_tell_them_apart(void **state)
+{
+    (void)state;
+    static const double ranges[][2] = {{0.1, 0.5}, {80.8, 93.9}, {0.2, 31}, {0.001, 0.0017}, {3e4, 9e5}, {1e-12, 1}};
+    char one[32], other[32];
+    for (size_t i = 0; i < COUNT(ranges); i++) {
+        const axis axes[] = {axis_linear(ranges[i][0], ranges[i][1]), axis_log(ranges[i][0], ranges[i][1])};
+        for (size_t k = 0; k < COUNT(axes); k++)
+            for (size_t t = 1; t < axes[k].n_ticks; t++)
+                assert_string_not_equal(axis_label(&axes[k], axes[k].ticks[t - 1], one),
+                                        axis_label(&axes[k], axes[k].ticks[t], other));
+    }
+    axis x = axis_percent(80.8, 93.9);
+    assert_string_equal(axis_label(&x, 85, one), "85 %");
+}
+
+/* ---- Figures ---- */
+
+static bool apart(box a, box b)
+{
+    return a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+}
+
+static void the_legend_and_the_plots_lie_apart(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"sgd", "a name that is much too long for any legend to hold it, whatever it means",
+                                         "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", "", "x"};
+    weft_error err = {0};
+    for (size_t n = 0; n < 41; n++) {
+        series legend[41] = {0};
+        for (size_t i = 0; i < n; i++)
+            legend[i] = (series){.label = labels[(i + n) % COUNT(labels)], .remark = i % 3 ? NULL : " (diverged)"};
+        figure f = {.title = labels[1], .subtitle = labels[2], .legend = legend, .n_legend = n, .n_panels = 4};
+        for (size_t i = 0; i < 4; i++)
+            f.panels[i] = (panel){.title = "Loss", .note = i ? NULL : labels[1], .x = axis_epochs(1, 20),
+                                  .y = axis_linear(0.1, i == 2 ? 1e7 : 1)};
+        must(figure_layout(&f, &memory, &err), &err);
+        assert_true(f.legend_box.x >= 0 && f.legend_box.x + f.legend_box.width <= f.width);
+        for (size_t i = 0; i < 4; i++) {
+            const box *p = &f.panels[i].plot;
+            assert_true(apart(f.legend_box, *p));
+            assert_true(p->x > 0 && p->y > 0 && p->x + p->width <= f.width && p->y + p->height <= f.height);
+            for (size_t k = 0; k < i; k++)
+                assert_true(apart(f.panels[k].plot, *p));
+        }
+    }
+}
+
+static void long_and_hostile_texts_are_shortened_and_escaped(void **state)
+{
+    (void)state;
+    cairo_t *ruler = ink_ruler();
+    ink style = {.size = 12};
+    const char *fitted = ink_fit(ruler, style, 100, "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", &memory);
+    assert_has(fitted, "\xc3\xa4\xe2\x80\xa6");
+    assert_true(ink_width(ruler, style, fitted) <= 100);
+    assert_null(strpbrk(ink_fit(ruler, style, 1000, "a\x1b[31m\n\tb", &memory), "\x1b\n\t"));
+    assert_string_equal(ink_fit(ruler, style, 1000, "<b>&amp;</b>", &memory), "<b>&amp;</b>");
+    ink_fit(ruler, style, 1000, "\xff\xfe", &memory);
+    char *endless = arena_alloc(&memory, 1 << 20);
+    memset(endless, 'x', (1 << 20) - 1);
+    assert_true(ink_width(ruler, style, ink_fit(ruler, style, 200, endless, &memory)) <= 200);
+    assert_int_equal(cairo_status(ruler), CAIRO_STATUS_SUCCESS); /* no text broke the drawing */
+    cairo_destroy(ruler);
+}
+
+static void size_of_svg(const char *name, double *width, double *height)
+{
+    const char *svg = content_of(in_folder(name), NULL);
+    assert_has(svg, "</svg>");
+    assert_int_equal(sscanf(strstr(svg, "<svg"), "<svg xmlns=\"%*[^\"]\" xmlns:xlink=\"%*[^\"]\" width=\"%lfpx\" height=\"%lfpx\"", width, height), 2);
+}
+
+static void svg_and_png_are_one_drawing(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    run_record run = make_run("adam", 1, (course){20, {0.5, 0.1}, {87, 95}, {85, 89}});
+    must(report_curves(&run, &err), &err);
+    double width = 0, height = 0;
+    size_of_svg("curves.svg", &width, &height);
+    cairo_surface_t *png = cairo_image_surface_create_from_png(in_folder("curves.png"));
+    assert_int_equal(cairo_surface_status(png), CAIRO_STATUS_SUCCESS);
+    assert_int_equal(cairo_image_surface_get_width(png), (int)(2 * width));
+    assert_int_equal(cairo_image_surface_get_height(png), (int)(2 * height));
+    cairo_surface_destroy(png);
+}
+
+static void equal_runs_give_equal_bytes(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    run_record run = make_run("adam", 1, (course){20, {0.5, 0.1}, {87, 95}, {85, 89}});
+    size_t size, again_size;
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = i ? "curves.png" : "curves.svg";
+        must(report_curves(&run, &err), &err);
+        const char *first = content_of(in_folder(name), &size);
+        must(report_curves(&run, &err), &err);
+        const char *again = content_of(in_folder(name), &again_size);
+        assert_int_equal(size, again_size);
+        assert_memory_equal(first, again, size);
+    }
+}
+
+/* How many pixels of a PNG have a colour, right of a place given as a part of the width, below the legend. */
+static size_t count_pixels(const char *name, uint32_t rgb, double from_x)
+{
+    cairo_surface_t *png = cairo_image_surface_create_from_png(in_folder(name));
+    assert_int_equal(cairo_surface_status(png), CAIRO_STATUS_SUCCESS);
+    int width = cairo_image_surface_get_width(png), height = cairo_image_surface_get_height(png);
+    size_t n = 0;
+    for (int y = height / 4; y < height; y++) {
+        const uint32_t *line = (const uint32_t *)(const void *)(cairo_image_surface_get_data(png) + y * cairo_image_surface_get_stride(png));
+        for (int x = (int)(from_x * width); x < width; x++)
+            n += (line[x] & 0xffffff) == rgb;
+    }
+    cairo_surface_destroy(png);
+    return n;
+}
+
+enum { BLUE = 0x0072b2, VERMILLION = 0xd55e00 };
+
+static void a_line_stops_where_its_values_do(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    run_record run = make_run("", 1, (course){20, {0.5, 0.1}, {87, 95}, {85, 89}});
+    weft_metrics *m = (weft_metrics *)run.metrics;
+    must(report_curves(&run, &err), &err);
+    const size_t before = count_pixels("curves.png", BLUE, 0.85);
+    for (size_t i = 10; i < 20; i++)
+        m[i].train_acc = i % 2 ? NAN : INFINITY;
+    must(report_curves(&run, &err), &err);
+    assert_true(before > 0);
+    assert_int_equal(count_pixels("curves.png", BLUE, 0.85), 0);
+    assert_true(count_pixels("curves.png", VERMILLION, 0.85) > 0);
+}
+
+static void lines_that_coincide_are_both_seen(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    run_record runs[] = {make_run("one", 1, (course){10, {0.5, 0.1}, {87, 95}, {85, 89}}),
+                         make_run("other", 1, (course){10, {0.5, 0.1}, {87, 95}, {85, 89}})};
+    must(report_compare(folder, runs, COUNT(runs), &err), &err);
+    const size_t lower = count_pixels("compare.png", BLUE, 0), upper = count_pixels("compare.png", VERMILLION, 0);
+    assert_true(lower > 500 && upper > 500);
+}
+
+static void figures_are_drawn_whatever_the_runs_hold(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    run_record runs[] = {make_run("none", 1, (course){0}),
+                         make_run("one epoch", 1, (course){1, {0.5, 0.5}, {87, 87}, {85, 85}}),
+                         make_run("nothing finite", 1, (course){3, {NAN, NAN}, {INFINITY, INFINITY}, {NAN, NAN}}),
+                         make_run("zero", 1, (course){3, {0, 0}, {0, 0}, {0, 0}}),
+                         make_run("perfect", 1, (course){3, {31, 0}, {0, 100}, {100, 100}}),
+                         make_run("huge", 1, (course){3, {1, 1.7e308}, {50, 50}, {50, 50}}),
+                         make_run("negative", 1, (course){3, {-1, 100}, {50, 50}, {50, 50}}),
+                         make_run("\xff\x1b<&", 1, (course){3, {5e-324, 1e-300}, {1, 2}, {2, 1}})};
+    for (size_t i = 0; i < COUNT(runs); i++) {
+        unlink(in_folder("curves.svg"));
+        must(report_curves(&runs[i], &err), &err);
+        assert_true(file_exists(in_folder("curves.svg")));
+    }
+    must(report_compare(folder, runs, COUNT(runs), &err), &err);
+    must(report_compare(folder, runs, 1, &err), &err);
+    must(report_compare(folder, runs, 0, &err), &err);
+}
+
+static void curves_are_saved_by_their_ending(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"curves.pdf", "curves", "", ".svg", "svg", "curves.svg.gz"};
+    weft_error err = {0};
+    run_record run = make_run("", 1, (course){3, {0.5, 0.1}, {87, 95}, {85, 89}});
+    must(weft_curves_save(run.metrics, 3, "A title", in_folder("mine.svg"), &err), &err);
+    must(weft_curves_save(run.metrics, 3, NULL, in_folder("mine.PNG"), &err), &err);
+    must(weft_curves_save(NULL, 0, "Nothing", in_folder("nothing.svg"), &err), &err);
+    assert_memory_equal(content_of(in_folder("mine.svg"), NULL), "<?xml", 5);
+    assert_memory_equal(content_of(in_folder("mine.PNG"), NULL), "\x89PNG", 4);
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        err = (weft_error){0};
+        assert_int_equal(weft_curves_save(run.metrics, 3, "", refused[i], &err), WEFT_BAD_INPUT);
+        assert_has(err.message, ".svg or .png");
+    }
+    assert_int_equal(weft_curves_save(run.metrics, 3, "", in_folder("no/such/folder.svg"), &err), WEFT_IO);
+}
+
+static void a_grid_shows_its_images_and_leaves_gaps(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    static const char *const names[] = {"shirts", "bags"};
+    float pixels[2 * 3 * 4 * 4];
+    for (size_t i = 0; i < COUNT(pixels); i++)
+        pixels[i] = 0.5f;
+    pixels[2 * 16] = NAN;
+    image_grid g = {2, 3, 4, 4, pixels, names, "Things"};
+    must(report_grid(&g, in_folder("grid.png"), &err), &err);
+    must(report_grid(&g, in_folder("grid.svg"), &err), &err);
+    /* 4 pixels are enlarged 14 times, and a PNG has two pixels a point: five of six cells are grey */
+    assert_true(count_pixels("grid.png", 0x808080, 0) > 4 * 112 * 112 / 2);
+    cairo_surface_t *png = cairo_image_surface_create_from_png(in_folder("grid.png"));
+    const int width = cairo_image_surface_get_width(png), last = width - 2 * 20 - 56, y = 2 * (20 + 28 + 28);
+    const unsigned char *data = cairo_image_surface_get_data(png);
+    const size_t stride = (size_t)cairo_image_surface_get_stride(png);
+    const uint32_t *row = (const uint32_t *)(const void *)(data + (size_t)y * stride), *below = (const uint32_t *)(const void *)(data + (size_t)(y + 118) * stride);
+    assert_int_equal(row[last] & 0xffffff, 0xffffff);
+    assert_int_equal(below[last] & 0xffffff, 0x808080);
+    assert_int_equal(row[last - 118] & 0xffffff, 0x808080);
+    cairo_surface_destroy(png);
+}
+
+static void impossible_grids_are_refused(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    float pixel = 0;
+    image_grid g = {1, 1, 1, 1, &pixel, NULL, NULL};
+    assert_int_equal(report_grid(&g, "grid.gif", &err), WEFT_BAD_INPUT);
+    g.rows = 0;
+    assert_int_equal(report_grid(&g, in_folder("bad.png"), &err), WEFT_BAD_INPUT);
+    g.rows = 1000000;
+    assert_int_equal(report_grid(&g, in_folder("bad.png"), &err), WEFT_BAD_INPUT);
+    assert_false(file_exists(in_folder("bad.png")));
+}
+
+/* ---- The table ---- */
+
+static void the_table_tells_best_last_gap_and_seconds(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("adam", 1, (course){5, {0.5, 0.1}, {87, 95.5}, {85, 89}})};
+    ((weft_metrics *)runs[0].metrics)[2].val_acc = 0.89314;
+    const char *table = summary_of(runs, 1, false);
+    assert_has(table, "adam            89.31 %      3         89.00 %      95.50 %  6.50     10.0");
+    assert_lacks(table, "seeds");
+    assert_lacks(table, "status");
+    for (const char *c = table; *c; c++)
+        assert_true((unsigned char)*c < 0x80);
+}
+
+static void seeds_are_told_as_mean_and_deviation(void **state)
+{
+    (void)state;
+    run_record runs[3];
+    for (size_t i = 0; i < 3; i++)
+        runs[i] = make_run("adam", i, (course){5, {0.5, 0.1}, {87, 95}, {85, 89 + (double)i}});
+    assert_has(summary_of(runs, 3, false), "90.00 +- 1.00 %");
+    assert_has(summary_of(runs, 3, true), "90.00 \xc2\xb1 1.00 %");
+    runs[2].n_epochs = 0; /* one of them has nothing to tell yet */
+    assert_has(summary_of(runs, 3, false), "89.50 +- 0.71 % (2)");
+}
+
+static void columns_of_the_table_stand_below_each_other(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("a", 1, (course){5, {0.5, 0.1}, {87, 95}, {85, 89}}),
+                         make_run("\xc3\xa4\xc3\xb6\xc3\xbc and a name that does not end before the table does, or so", 1,
+                                  (course){100, {0.5, 0.1}, {87, 100}, {1, 5}}),
+                         make_run("nothing yet", 1, (course){0})};
+    const char *line = summary_of(runs, 3, false);
+    size_t widths[5];
+    for (size_t i = 0; i < 5; i++) {
+        widths[i] = 0;
+        for (; *line != '\n'; line++)
+            widths[i] += ((unsigned char)*line & 0xc0) != 0x80;
+        line++;
+        assert_int_equal(widths[i], widths[0]);
+    }
+    assert_true(widths[0] < 120);
+}
+
+static void names_mean_nothing_in_markdown_or_a_terminal(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("a|b <i> [x](y) \x1b[31m\n# `c` http://d", 1, (course){2, {0.5, 0.1}, {87, 95}, {85, 89}})};
+    runs[0].status = "diverged";
+    runs[0].message = "*step*";
+    const char *page = summary_of(runs, 1, true);
+    assert_has(page, "a\\|b \\<i\\> \\[x\\]\\(y\\) ");
+    assert_has(page, "\\`c\\` http\\://d");
+    assert_has(page, "\\*step\\*");
+    assert_lacks(page, "\x1b");
+    assert_lacks(summary_of(runs, 1, false), "\x1b");
+}
+
+/* ---- Sentences ---- */
+
+static void scaling_is_told_from_the_numbers(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("unscaled", 1, (course){10, {31.2, 2.3}, {15, 10}, {15, 10}}),
+                         make_run("scaled", 1, (course){10, {0.837, 0.4}, {80, 86}, {79, 84.9}})};
+    runs[0].scale = 1;
+    assert_has(sentences_of(runs, 2), "Input scale: scaled (inputs / 255) against unscaled (inputs as they are): after 10 epochs "
+                                      "validation accuracy 84.90 % instead of 10.00 %; the first epoch's training loss was "
+                                      "0.837 instead of 31.2.");
+    runs[0].scale = 255;
+    runs[1].scale = 1;
+    assert_has(sentences_of(runs, 2), "scaled (inputs as they are) against unscaled (inputs / 255): after 10 epochs validation "
+                                      "accuracy 84.90 % instead of 10.00 %");
+}
+
+static void the_run_of_the_same_length_is_compared(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("long", 1, (course){20, {0.8, 0.3}, {80, 88}, {79, 87}}),
+                         make_run("short", 1, (course){10, {0.8, 0.4}, {80, 86}, {79, 84}}),
+                         make_run("unscaled", 1, (course){10, {31, 2}, {10, 10}, {10, 10}}),
+                         make_run("adam", 1, (course){20, {0.4, 0.1}, {85, 95}, {84, 89}})};
+    runs[2].scale = 1;
+    runs[3].optimizer = "adam lr=0.001";
+    const char *told = sentences_of(runs, COUNT(runs));
+    assert_has(told, "short (inputs / 255) against unscaled");
+    assert_has(told, "adam reached the training loss that long ended with (0.300)");
+    assert_lacks(told, "Depth");
+}
+
+static void the_quicker_optimizer_is_the_one_that_took_fewer_epochs(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("sgd", 1, (course){21, {0.8, 0.3}, {80, 88}, {79, 87}}),
+                         make_run("adam", 1, (course){20, {0.49, 0.11}, {85, 95}, {84, 89}})};
+    runs[1].optimizer = "adam lr=0.001";
+    /* adam falls by 0.02 an epoch, sgd by 0.025 to 0.325 after the 20 epochs that both have */
+    assert_has(sentences_of(runs, 2), "adam reached the training loss that sgd ended with (0.325) after 10 epochs (15.0 s of "
+                                      "training), sgd after 20 (30.0 s of training)");
+    run_record swapped[] = {runs[1], runs[0]};
+    swapped[0].variant = "sgd";
+    swapped[1].variant = "adam";
+    assert_has(sentences_of(swapped, 2), "sgd reached the training loss that adam ended with (0.325) after 10 epochs");
+    ((weft_metrics *)runs[0].metrics)[4].train_loss = 0.2; /* its best is in the middle */
+    assert_has(sentences_of(runs, 2), "that sgd had at its best (0.200) after 5 epochs");
+    runs[0] = make_run("sgd", 1, (course){1, {0.8, 0.8}, {80, 80}, {79, 79}});
+    assert_has(sentences_of(runs, 2), "both took equally long, 1 epoch, to the training loss 0.800");
+}
+
+static void the_gap_over_depth_follows_the_numbers(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"linear 1000, relu, linear 512, relu, linear 10", "linear 10",
+                                         "linear 1000, relu, linear 10"};
+    static const char *const names[] = {"two", "none", "one"};
+    static const struct {
+        double gaps[3];
+        const char *told;
+    } cases[] = {
+        {{6, 1.2, 5.5}, "grew with depth, from 1.20 points (none, 0 hidden layers) to 5.50 (one, 1 hidden layer) to 6.00 (two, "
+                        "2 hidden layers)"},
+        {{1, 6, 5}, "shrank with depth, from 6.00 points (none, 0 hidden layers) to 5.00 (one"},
+        {{4, 1, 5}, "did not grow steadily with depth: 1.00 points (none, 0 hidden layers), 5.00 (one, 1 hidden layer), 4.00 (two"},
+    };
+    run_record runs[3];
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        for (size_t k = 0; k < 3; k++) {
+            runs[k] = make_run(names[k], 1, (course){4, {0.8, 0.3}, {80, 88 + cases[i].gaps[k]}, {79, 88}});
+            runs[k].model = models[k];
+        }
+        assert_has(sentences_of(runs, 3), cases[i].told);
+        assert_lacks(sentences_of(runs, 3), "Optimizer");
+    }
+    runs[0].model = "linear 2000, relu, linear 10";
+    runs[0].n_parameters = 1590010;
+    assert_has(sentences_of((run_record[]){runs[0], runs[2]}, 2), "with the number of parameters, from 5.00 points (one, 795010 "
+                                                                  "parameters)");
+}
+
+static void differences_within_noise_are_called_so(void **state)
+{
+    (void)state;
+    run_record runs[6];
+    for (size_t i = 0; i < 6; i++) {
+        double wobble = (double)(i % 3) - 1;
+        runs[i] = make_run(i < 3 ? "scaled" : "raw", i % 3, (course){4, {0.8, 0.3}, {80, 90}, {79, (i < 3 ? 88.5 : 88) + wobble}});
+        runs[i].scale = i < 3 ? 255 : 1;
+    }
+    assert_has(sentences_of(runs, 6), "88.50 +- 1.00 % instead of 88.00 +- 1.00 % (within noise)");
+    assert_lacks(sentences_of(runs, 6), "one seed only");
+    for (size_t i = 0; i < 3; i++) /* 4 points are more than twice sqrt(1/3 + 1/3) */
+        ((weft_metrics *)runs[i].metrics)[3].val_acc += 0.035;
+    assert_lacks(sentences_of(runs, 6), "within noise");
+    assert_has(sentences_of((run_record[]){runs[0], runs[3]}, 2), "one seed only");
+}
+
+static void diverged_runs_are_told_and_never_dropped(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("sgd", 1, (course){4, {0.8, 0.3}, {80, 88}, {79, 87}}),
+                         make_run("fast", 1, (course){2, {9, 99}, {10, 10}, {10, 10}}),
+                         make_run("sgd", 2, (course){0})};
+    runs[1].optimizer = "sgd lr=10";
+    runs[1].status = runs[2].status = "diverged";
+    runs[1].message = "the loss of step 812 is not finite; layer 2";
+    const char *told = sentences_of(runs, 3);
+    assert_has(told, "Diverged: fast after 2 epochs: the loss of step 812 is not finite; layer 2.");
+    assert_has(told, "Diverged: sgd, 1 of 2 seeds; seed 2 after 0 epochs.");
+    assert_has(told, "Optimizer: after 4 epochs training loss is 0.300 (sgd), validation accuracy 87.00 % (sgd); fast diverged.");
+    assert_has(summary_of(runs, 3, false), "diverged: the loss of step 812");
+}
+
+static void nothing_is_said_where_nothing_can_be_compared(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("a", 1, (course){4, {0.8, 0.3}, {80, 88}, {79, 87}}),
+                         make_run("b", 1, (course){4, {0.7, 0.2}, {80, 88}, {79, 87}})};
+    assert_string_equal(sentences_of(runs, 2), ""); /* the same settings */
+    runs[1].optimizer = "adam";
+    runs[1].scale = 1;
+    assert_string_equal(sentences_of(runs, 2), ""); /* two differences */
+    runs[1].scale = 255;
+    runs[1].batch = 64;
+    assert_string_equal(sentences_of(runs, 2), "");
+    runs[1].batch = 32;
+    runs[1].n_epochs = 0;
+    assert_string_equal(sentences_of(runs, 2), "");
+    assert_string_equal(sentences_of(runs, 0), "");
+}
+
+/* ---- A comparison's folder ---- */
+
+static void a_comparison_leaves_its_figures_and_a_page_that_leads_to_them(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    run_record runs[] = {make_run("Two hidden", 1, (course){4, {0.8, 0.3}, {80, 88}, {79, 87}}),
+                         make_run("two-hidden", 1, (course){4, {0.7, 0.2}, {80, 88}, {79, 87}}),
+                         make_run("compare", 1, (course){4, {0.7, 0.2}, {80, 88}, {79, 87}})};
+    static const char *const names[] = {"compare", "two-hidden", "two-hidden-2", "compare-2"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        unlink(in_folder(arena_printf(&memory, "%s.svg", names[i])));
+    must(report_compare(folder, runs, COUNT(runs), &err), &err);
+    const char *page = content_of(in_folder("summary.md"), NULL);
+    assert_memory_equal(page, "# A title\n", 10);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        assert_true(file_exists(in_folder(arena_printf(&memory, "%s.svg", names[i]))));
+        assert_true(file_exists(in_folder(arena_printf(&memory, "%s.png", names[i]))));
+        assert_has(page, arena_printf(&memory, "](%s.png)](%s.svg)", names[i], names[i]));
+    }
+}
+
+static void slugs_are_plain_and_differ(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"Two hidden layers", "two/hidden//layers!", "", "\xc3\xa4", "../..", "summary",
+                                        "variant-2", "a\n\x1b", "lr=0.01"};
+    static const char *const slugs[] = {"two-hidden-layers", "two-hidden-layers-2", "variant", "variant-2", "variant-3",
+                                        "summary-2", "variant-2-2", "a", "lr-0-01"};
+    char **made = slugs_make(&memory, names, COUNT(names));
+    for (size_t i = 0; i < COUNT(names); i++)
+        assert_string_equal(made[i], slugs[i]);
+    char *endless = arena_alloc(&memory, 100000);
+    memset(endless, 'x', 99999);
+    text t = {0};
+    text_add_slug(&t, endless);
+    assert_true(t.length < 100);
+    text_free(&t);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char *command = arena_printf(&memory, "rm -rf '%s'", folder);
+    int failed = command ? system(command) : -1;
+    arena_deinit(&memory);
+    return failed;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(metrics_read_back_to_the_same_bits),
+        cmocka_unit_test(a_record_reads_back_as_it_was_written),
+        cmocka_unit_test(bytes_that_are_no_text_are_escaped_in_a_record),
+        cmocka_unit_test(broken_metrics_are_refused_with_their_line),
+        cmocka_unit_test(unknown_keys_and_a_missing_last_newline_do_not_matter),
+        cmocka_unit_test(all_mistakes_of_a_record_are_told),
+        cmocka_unit_test(ticks_of_epochs_are_whole_rising_and_few),
+        cmocka_unit_test(values_lie_between_the_ends_of_their_axis),
+        cmocka_unit_test(ticks_have_labels_that_tell_them_apart),
+        cmocka_unit_test(the_legend_and_the_plots_lie_apart),
+        cmocka_unit_test(long_and_hostile_texts_are_shortened_and_escaped),
+        cmocka_unit_test(svg_and_png_are_one_drawing),
+        cmocka_unit_test(equal_runs_give_equal_bytes),
+        cmocka_unit_test(a_line_stops_where_its_values_do),
+        cmocka_unit_test(lines_that_coincide_are_both_seen),
+        cmocka_unit_test(figures_are_drawn_whatever_the_runs_hold),
+        cmocka_unit_test(curves_are_saved_by_their_ending),
+        cmocka_unit_test(a_grid_shows_its_images_and_leaves_gaps),
+        cmocka_unit_test(impossible_grids_are_refused),
+        cmocka_unit_test(the_table_tells_best_last_gap_and_seconds),
+        cmocka_unit_test(seeds_are_told_as_mean_and_deviation),
+        cmocka_unit_test(columns_of_the_table_stand_below_each_other),
+        cmocka_unit_test(names_mean_nothing_in_markdown_or_a_terminal),
+        cmocka_unit_test(scaling_is_told_from_the_numbers),
+        cmocka_unit_test(the_run_of_the_same_length_is_compared),
+        cmocka_unit_test(the_quicker_optimizer_is_the_one_that_took_fewer_epochs),
+        cmocka_unit_test(the_gap_over_depth_follows_the_numbers),
+        cmocka_unit_test(differences_within_noise_are_called_so),
+        cmocka_unit_test(diverged_runs_are_told_and_never_dropped),
+        cmocka_unit_test(nothing_is_said_where_nothing_can_be_compared),
+        cmocka_unit_test(a_comparison_leaves_its_figures_and_a_page_that_leads_to_them),
+        cmocka_unit_test(slugs_are_plain_and_differ),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
