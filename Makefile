@@ -142,6 +142,9 @@ install: all
 	install -m 644 recipes/*.yaml $(DESTDIR)$(PREFIX)/share/weft/recipes
 	printf 'prefix=%s\nName: weft\nDescription: trains neural networks, and shows which settings work and why\nVersion: %s\nRequires.private: %s\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lweft\nLibs.private: -lm -lpthread\n' '$(PREFIX)' '$(VERSION)' '$(LIBS)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/weft.pc
 
+print-libs:
+	@echo $(LDLIBS_ALL)
+
 clean:
 	rm -rf build
 
@@ -155,5 +158,5 @@ help:
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'SAN=address,undefined or thread, DEBUG=1, V=1 go with all of them'
 
-.PHONY: all demo check bench mutants run-tests tests deps check-deps bench-deps libs install clean help FORCE
+.PHONY: all demo check bench mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include <cairo.h>
+#include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,10 @@
 static char folder[] = "/tmp/weft-report-XXXXXX";
 static arena memory; /* of all tests */
 
-static const char *in_folder(const char *name) { return path_join(&memory, folder, name); }
+static const char *in_folder(const char *name)
+{
+    return path_join(&memory, folder, name);
+}
 
 static char *content_of(const char *path, size_t *size)
 {
@@ -71,10 +75,22 @@ static run_record make_run(const char *name, uint64_t seed, course c)
                               .train_seconds = 1.5,
                               .eval_seconds = 0.5};
     }
-    return (run_record){.folder = folder, .title = "A title", .variant = name, .seed = seed, .status = "done",
-                        .message = "", .data = "fashion-mnist", .model = "linear 1000, relu, linear 10",
-                        .optimizer = "sgd lr=0.01", .loss = "cross_entropy", .scale = 255, .batch = 32,
-                        .n_epochs_asked = c.n, .n_parameters = 795010, .n_epochs = c.n, .metrics = m};
+    return (run_record){.folder = folder,
+                        .title = "A title",
+                        .variant = name,
+                        .seed = seed,
+                        .status = "done",
+                        .message = "",
+                        .data = "fashion-mnist",
+                        .model = "linear 1000, relu, linear 10",
+                        .optimizer = "sgd lr=0.01",
+                        .loss = "cross_entropy",
+                        .scale = 255,
+                        .batch = 32,
+                        .n_epochs_asked = c.n,
+                        .n_parameters = 795010,
+                        .n_epochs = c.n,
+                        .metrics = m};
 }
 
 static const char *summary_of(const run_record *runs, size_t n, bool markdown)
@@ -113,8 +129,9 @@ static void metrics_read_back_to_the_same_bits(void **state)
     weft_error err = {0};
     text t = {0};
     for (size_t i = 0; i < COUNT(numbers); i++)
-        metrics_print(&(weft_metrics){i + 1, numbers[i], numbers[(i + 1) % COUNT(numbers)], -numbers[i], INFINITY, NAN, 2, -1},
-                      &t);
+        metrics_print(
+            &(weft_metrics){i + 1, numbers[i], numbers[(i + 1) % COUNT(numbers)], -numbers[i], INFINITY, NAN, 2, -1},
+            &t);
     run_record run = make_run("", 1, (course){0}), back;
     must(run_record_write(&run, &err), &err);
     must(file_write(in_folder("metrics.jsonl"), t.data, t.length, &err), &err);
@@ -139,7 +156,10 @@ static void a_record_reads_back_as_it_was_written(void **state)
     weft_error err = {0};
     unlink(in_folder("metrics.jsonl"));
     for (size_t i = 0; i < COUNT(seeds); i++) {
-        run_record run = make_run("Gr\xc3\xb6\xc3\x9f""e \"1\\2\"\n\x1b", seeds[i], (course){0}), back;
+        run_record run = make_run("Gr\xc3\xb6\xc3\x9f"
+                                  "e \"1\\2\"\n\x1b",
+                                  seeds[i], (course){0}),
+                   back;
         run.scale = 1.0 / 3;
         run.message = "step 3; layer 2";
         must(run_record_write(&run, &err), &err);
@@ -165,8 +185,9 @@ static void bytes_that_are_no_text_are_escaped_in_a_record(void **state)
     assert_true(back.variant[0] == 'a' && strlen(back.variant) > 2);
 }
 
-#define GOOD_LINE(epoch)                                                                                            \
-    "{\"epoch\": " epoch ", \"train_loss\": 1, \"train_acc\": 0.5, \"val_loss\": null, \"val_acc\": 0.5, \"lr\": 1e-3," \
+#define GOOD_LINE(epoch)                                                                                               \
+    "{\"epoch\": " epoch                                                                                               \
+    ", \"train_loss\": 1, \"train_acc\": 0.5, \"val_loss\": null, \"val_acc\": 0.5, \"lr\": 1e-3,"                     \
     " \"train_seconds\": 1, \"eval_seconds\": 1, \"new\": [1, {}]}"
 
 static void broken_metrics_are_refused_with_their_line(void **state)
@@ -217,9 +238,10 @@ static void unknown_keys_and_a_missing_last_newline_do_not_matter(void **state)
 static void all_mistakes_of_a_record_are_told(void **state)
 {
     (void)state;
-    static const char content[] = "{\"title\": 1, \"variant\": \"\", \"seed\": -1, \"status\": \"done\", \"message\": \"\","
-                                  "\"data\": \"\", \"model\": \"\", \"optimizer\": \"\", \"loss\": \"\", \"scale\": \"x\","
-                                  "\"batch\": 32, \"epochs\": 2.5}";
+    static const char content[] =
+        "{\"title\": 1, \"variant\": \"\", \"seed\": -1, \"status\": \"done\", \"message\": \"\","
+        "\"data\": \"\", \"model\": \"\", \"optimizer\": \"\", \"loss\": \"\", \"scale\": \"x\","
+        "\"batch\": 32, \"epochs\": 2.5}";
     weft_error err = {0};
     run_record back;
     must(file_write(in_folder("run.json"), content, strlen(content), &err), &err);
@@ -258,16 +280,17 @@ static void ticks_of_epochs_are_whole_rising_and_few(void **state)
 static void values_lie_between_the_ends_of_their_axis(void **state)
 {
     (void)state;
-    static const double ranges[][2] = {{0.1, 0.5},    {80.8, 93.94}, {0, 0},     {0.5, 0.5},     {99.99, 100},
-                                       {1e-9, 3e-9},  {2, 31.2},     {3e4, 9e5}, {0.29, 2.3},    {1e-300, 1e300},
-                                       {1e299, 1e300}, {0, 100},     {0, 1e-300}, {12.3, 12.31}};
+    static const double ranges[][2] = {{0.1, 0.5},     {80.8, 93.94}, {0, 0},      {0.5, 0.5},   {99.99, 100},
+                                       {1e-9, 3e-9},   {2, 31.2},     {3e4, 9e5},  {0.29, 2.3},  {1e-300, 1e300},
+                                       {1e299, 1e300}, {0, 100},      {0, 1e-300}, {12.3, 12.31}};
     for (size_t i = 0; i < COUNT(ranges); i++) {
         const double low = ranges[i][0], high = ranges[i][1];
         const axis axes[] = {axis_linear(low, high), axis_percent(MIN(low, 100), MIN(high, 100)),
                              axis_log(MAX(low, 1e-300), MAX(high, 1e-300))};
         for (size_t k = 0; k < COUNT(axes); k++) {
             const axis *x = &axes[k];
-            const double ends[] = {k == 2 ? MAX(low, 1e-300) : MIN(low, k ? 100 : low), k == 2 ? MAX(high, 1e-300) : MIN(high, k ? 100 : high)};
+            const double most = k == 1 ? 100 : INFINITY, least = k == 2 ? 1e-300 : -INFINITY;
+            const double ends[] = {MAX(MIN(low, most), least), MAX(MIN(high, most), least)};
             assert_true(isfinite(x->min) && isfinite(x->max) && x->min < x->max);
             assert_in_range(x->n_ticks, k == 2 ? 0 : 2, MAX_TICKS);
             for (size_t e = 0; e < 2; e++)
@@ -304,7 +327,8 @@ static bool apart(box a, box b)
 static void the_legend_and_the_plots_lie_apart(void **state)
 {
     (void)state;
-    static const char *const labels[] = {"sgd", "a name that is much too long for any legend to hold it, whatever it means",
+    static const char *const labels[] = {"sgd",
+                                         "a name that is much too long for any legend to hold it, whatever it means",
                                          "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", "", "x"};
     weft_error err = {0};
     for (size_t n = 0; n < 41; n++) {
@@ -313,7 +337,9 @@ static void the_legend_and_the_plots_lie_apart(void **state)
             legend[i] = (series){.label = labels[(i + n) % COUNT(labels)], .remark = i % 3 ? NULL : " (diverged)"};
         figure f = {.title = labels[1], .subtitle = labels[2], .legend = legend, .n_legend = n, .n_panels = 4};
         for (size_t i = 0; i < 4; i++)
-            f.panels[i] = (panel){.title = "Loss", .note = i ? NULL : labels[1], .x = axis_epochs(1, 20),
+            f.panels[i] = (panel){.title = "Loss",
+                                  .note = i ? NULL : labels[1],
+                                  .x = axis_epochs(1, 20),
                                   .y = axis_linear(0.1, i == 2 ? 1e7 : 1)};
         must(figure_layout(&f, &memory, &err), &err);
         assert_true(f.legend_box.x >= 0 && f.legend_box.x + f.legend_box.width <= f.width);
@@ -332,7 +358,10 @@ static void long_and_hostile_texts_are_shortened_and_escaped(void **state)
     (void)state;
     cairo_t *ruler = ink_ruler();
     ink style = {.size = 12};
-    const char *fitted = ink_fit(ruler, style, 100, "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", &memory);
+    const char *fitted = ink_fit(ruler, style, 100,
+                                 "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3"
+                                 "\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
+                                 &memory);
     assert_has(fitted, "\xc3\xa4\xe2\x80\xa6");
     assert_true(ink_width(ruler, style, fitted) <= 100);
     assert_null(strpbrk(ink_fit(ruler, style, 1000, "a\x1b[31m\n\tb", &memory), "\x1b\n\t"));
@@ -349,7 +378,10 @@ static void size_of_svg(const char *name, double *width, double *height)
 {
     const char *svg = content_of(in_folder(name), NULL);
     assert_has(svg, "</svg>");
-    assert_int_equal(sscanf(strstr(svg, "<svg"), "<svg xmlns=\"%*[^\"]\" xmlns:xlink=\"%*[^\"]\" width=\"%lfpx\" height=\"%lfpx\"", width, height), 2);
+    assert_int_equal(sscanf(strstr(svg, "<svg"),
+                            "<svg xmlns=\"%*[^\"]\" xmlns:xlink=\"%*[^\"]\" width=\"%lfpx\" height=\"%lfpx\"", width,
+                            height),
+                     2);
 }
 
 static void svg_and_png_are_one_drawing(void **state)
@@ -392,7 +424,8 @@ static size_t count_pixels(const char *name, uint32_t rgb, double from_x)
     int width = cairo_image_surface_get_width(png), height = cairo_image_surface_get_height(png);
     size_t n = 0;
     for (int y = height / 4; y < height; y++) {
-        const uint32_t *line = (const uint32_t *)(const void *)(cairo_image_surface_get_data(png) + y * cairo_image_surface_get_stride(png));
+        const uint32_t *line = (const uint32_t *)(const void *)(cairo_image_surface_get_data(png) +
+                                                                y * cairo_image_surface_get_stride(png));
         for (int x = (int)(from_x * width); x < width; x++)
             n += (line[x] & 0xffffff) == rgb;
     }
@@ -427,6 +460,66 @@ static void lines_that_coincide_are_both_seen(void **state)
     must(report_compare(folder, runs, COUNT(runs), &err), &err);
     const size_t lower = count_pixels("compare.png", BLUE, 0), upper = count_pixels("compare.png", VERMILLION, 0);
     assert_true(lower > 500 && upper > 500);
+}
+
+static figure overlay_of(const run_record *runs, size_t n_runs)
+{
+    weft_error err = {0};
+    figure f;
+    size_t n = 0;
+    variant *variants = variants_group(runs, n_runs, &n, &memory);
+    assert_non_null(variants);
+    must(compare_figure(variants, n, &f, &memory, &err), &err);
+    return f;
+}
+
+static void a_variant_that_never_learns_does_not_press_the_others_together(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("unscaled", 1, (course){10, {31, 2.3}, {10, 15}, {10, 15}}),
+                         make_run("scaled", 1, (course){10, {0.8, 0.4}, {80, 88}, {79, 86}}),
+                         make_run("adam", 1, (course){20, {0.5, 0.1}, {87, 95}, {85, 89}}),
+                         make_run("not begun", 1, (course){0})};
+    figure f = overlay_of(runs, 4);
+    assert_has(f.panels[1].note, "below the axis: unscaled (at most 15.0 %)");
+    assert_true(f.panels[1].y.min > 70 && f.panels[1].y.min < 79);
+    assert_true(f.panels[0].y.log && f.panels[2].y.log); /* 31 to 0.1: both losses have the same kind of axis */
+    assert_has(f.panels[2].title, "logarithmic");
+    f = overlay_of(runs + 1, 3);
+    assert_null(f.panels[1].note);
+    assert_false(f.panels[0].y.log);
+    assert_string_equal(f.panels[2].title, "Training loss");
+    runs[0].metrics = make_run("", 1, (course){10, {1, 1}, {50, 60}, {50, 60}}).metrics; /* not that far off */
+    f = overlay_of(runs, 3);
+    assert_null(f.panels[1].note);
+    assert_true(f.panels[1].y.min <= 50);
+}
+
+static void longer_lines_lie_below_shorter_ones(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("short", 1, (course){10, {0.8, 0.4}, {80, 88}, {79, 86}}),
+                         make_run("long", 1, (course){20, {0.5, 0.1}, {87, 95}, {85, 89}})};
+    figure f = overlay_of(runs, 2);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(f.panels[i].series[0].n == 20 && f.panels[i].series[1].n == 10);
+    assert_string_equal(f.legend[0].label, "short");
+}
+
+static void the_best_epoch_is_singled_out(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    run_record runs[] = {make_run("adam", 1, (course){5, {0.5, 0.1}, {87, 95}, {85, 89}})};
+    weft_metrics *m = (weft_metrics *)runs[0].metrics;
+    m[1].val_loss = 0.3;
+    m[3].val_acc = 0.9012;
+    size_t n;
+    figure f;
+    must(curves_figure(variants_group(runs, 1, &n, &memory), &f, &memory, &err), &err);
+    assert_string_equal(f.panels[0].note, "lowest validation loss 0.3000 after epoch 2");
+    assert_string_equal(f.panels[1].note, "best validation accuracy 90.12 % after epoch 4");
+    assert_true(*f.panels[0].series[1].ring == 2 && *f.panels[1].series[1].ring == 4);
 }
 
 static void figures_are_drawn_whatever_the_runs_hold(void **state)
@@ -488,7 +581,8 @@ static void a_grid_shows_its_images_and_leaves_gaps(void **state)
     const int width = cairo_image_surface_get_width(png), last = width - 2 * 20 - 56, y = 2 * (20 + 28 + 28);
     const unsigned char *data = cairo_image_surface_get_data(png);
     const size_t stride = (size_t)cairo_image_surface_get_stride(png);
-    const uint32_t *row = (const uint32_t *)(const void *)(data + (size_t)y * stride), *below = (const uint32_t *)(const void *)(data + (size_t)(y + 118) * stride);
+    const uint32_t *row = (const uint32_t *)(const void *)(data + (size_t)y * stride),
+                   *below = (const uint32_t *)(const void *)(data + (size_t)(y + 118) * stride);
     assert_int_equal(row[last] & 0xffffff, 0xffffff);
     assert_int_equal(below[last] & 0xffffff, 0x808080);
     assert_int_equal(row[last - 118] & 0xffffff, 0x808080);
@@ -516,6 +610,7 @@ static void the_table_tells_best_last_gap_and_seconds(void **state)
     (void)state;
     run_record runs[] = {make_run("adam", 1, (course){5, {0.5, 0.1}, {87, 95.5}, {85, 89}})};
     ((weft_metrics *)runs[0].metrics)[2].val_acc = 0.89314;
+    ((weft_metrics *)runs[0].metrics)[3].val_acc = 0.89314; /* the first of two bests counts */
     const char *table = summary_of(runs, 1, false);
     assert_has(table, "adam            89.31 %      3         89.00 %      95.50 %  6.50     10.0");
     assert_lacks(table, "seeds");
@@ -540,9 +635,9 @@ static void columns_of_the_table_stand_below_each_other(void **state)
 {
     (void)state;
     run_record runs[] = {make_run("a", 1, (course){5, {0.5, 0.1}, {87, 95}, {85, 89}}),
-                         make_run("\xc3\xa4\xc3\xb6\xc3\xbc and a name that does not end before the table does, or so", 1,
-                                  (course){100, {0.5, 0.1}, {87, 100}, {1, 5}}),
-                         make_run("nothing yet", 1, (course){0})};
+                         make_run("\xc3\xa4\xc3\xb6\xc3\xbc and a name that does not end before the table does, or so",
+                                  1, (course){100, {0.5, 0.1}, {87, 100}, {1, 5}}),
+                         make_run("\xc3\xa4\xc3\xb6\xc3\xbc", 1, (course){0})};
     const char *line = summary_of(runs, 3, false);
     size_t widths[5];
     for (size_t i = 0; i < 5; i++) {
@@ -558,7 +653,8 @@ static void columns_of_the_table_stand_below_each_other(void **state)
 static void names_mean_nothing_in_markdown_or_a_terminal(void **state)
 {
     (void)state;
-    run_record runs[] = {make_run("a|b <i> [x](y) \x1b[31m\n# `c` http://d", 1, (course){2, {0.5, 0.1}, {87, 95}, {85, 89}})};
+    run_record runs[] = {
+        make_run("a|b <i> [x](y) \x1b[31m\n# `c` http://d", 1, (course){2, {0.5, 0.1}, {87, 95}, {85, 89}})};
     runs[0].status = "diverged";
     runs[0].message = "*step*";
     const char *page = summary_of(runs, 1, true);
@@ -577,13 +673,15 @@ static void scaling_is_told_from_the_numbers(void **state)
     run_record runs[] = {make_run("unscaled", 1, (course){10, {31.2, 2.3}, {15, 10}, {15, 10}}),
                          make_run("scaled", 1, (course){10, {0.837, 0.4}, {80, 86}, {79, 84.9}})};
     runs[0].scale = 1;
-    assert_has(sentences_of(runs, 2), "Input scale: scaled (inputs / 255) against unscaled (inputs as they are): after 10 epochs "
-                                      "validation accuracy 84.90 % instead of 10.00 %; the first epoch's training loss was "
-                                      "0.837 instead of 31.2.");
+    assert_has(sentences_of(runs, 2),
+               "Input scale: scaled (inputs / 255) against unscaled (inputs as they are): after 10 epochs "
+               "validation accuracy 84.90 % instead of 10.00 %; the first epoch's training loss was "
+               "0.837 instead of 31.2.");
     runs[0].scale = 255;
     runs[1].scale = 1;
-    assert_has(sentences_of(runs, 2), "scaled (inputs as they are) against unscaled (inputs / 255): after 10 epochs validation "
-                                      "accuracy 84.90 % instead of 10.00 %");
+    assert_has(sentences_of(runs, 2),
+               "scaled (inputs as they are) against unscaled (inputs / 255): after 10 epochs validation "
+               "accuracy 84.90 % instead of 10.00 %");
 }
 
 static void the_run_of_the_same_length_is_compared(void **state)
@@ -608,8 +706,9 @@ static void the_quicker_optimizer_is_the_one_that_took_fewer_epochs(void **state
                          make_run("adam", 1, (course){20, {0.49, 0.11}, {85, 95}, {84, 89}})};
     runs[1].optimizer = "adam lr=0.001";
     /* adam falls by 0.02 an epoch, sgd by 0.025 to 0.325 after the 20 epochs that both have */
-    assert_has(sentences_of(runs, 2), "adam reached the training loss that sgd ended with (0.325) after 10 epochs (15.0 s of "
-                                      "training), sgd after 20 (30.0 s of training)");
+    assert_has(sentences_of(runs, 2),
+               "adam reached the training loss that sgd ended with (0.325) after 10 epochs (15.0 s of "
+               "training), sgd after 20 (30.0 s of training)");
     run_record swapped[] = {runs[1], runs[0]};
     swapped[0].variant = "sgd";
     swapped[1].variant = "adam";
@@ -630,10 +729,13 @@ static void the_gap_over_depth_follows_the_numbers(void **state)
         double gaps[3];
         const char *told;
     } cases[] = {
-        {{6, 1.2, 5.5}, "grew with depth, from 1.20 points (none, 0 hidden layers) to 5.50 (one, 1 hidden layer) to 6.00 (two, "
-                        "2 hidden layers)"},
+        {{6, 1.2, 5.5},
+         "grew with depth, from 1.20 points (none, 0 hidden layers) to 5.50 (one, 1 hidden layer) to 6.00 (two, "
+         "2 hidden layers)"},
         {{1, 6, 5}, "shrank with depth, from 6.00 points (none, 0 hidden layers) to 5.00 (one"},
-        {{4, 1, 5}, "did not grow steadily with depth: 1.00 points (none, 0 hidden layers), 5.00 (one, 1 hidden layer), 4.00 (two"},
+        {{4, 1, 5},
+         "did not grow steadily with depth: 1.00 points (none, 0 hidden layers), 5.00 (one, 1 hidden layer), 4.00 "
+         "(two"},
     };
     run_record runs[3];
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -646,8 +748,9 @@ static void the_gap_over_depth_follows_the_numbers(void **state)
     }
     runs[0].model = "linear 2000, relu, linear 10";
     runs[0].n_parameters = 1590010;
-    assert_has(sentences_of((run_record[]){runs[0], runs[2]}, 2), "with the number of parameters, from 5.00 points (one, 795010 "
-                                                                  "parameters)");
+    assert_has(sentences_of((run_record[]){runs[0], runs[2]}, 2),
+               "with the number of parameters, from 5.00 points (one, 795010 "
+               "parameters)");
 }
 
 static void differences_within_noise_are_called_so(void **state)
@@ -656,13 +759,14 @@ static void differences_within_noise_are_called_so(void **state)
     run_record runs[6];
     for (size_t i = 0; i < 6; i++) {
         double wobble = (double)(i % 3) - 1;
-        runs[i] = make_run(i < 3 ? "scaled" : "raw", i % 3, (course){4, {0.8, 0.3}, {80, 90}, {79, (i < 3 ? 88.5 : 88) + wobble}});
+        runs[i] = make_run(i < 3 ? "scaled" : "raw", i % 3,
+                           (course){4, {0.8, 0.3}, {80, 90}, {79, (i < 3 ? 88.5 : 88) + wobble}});
         runs[i].scale = i < 3 ? 255 : 1;
     }
     assert_has(sentences_of(runs, 6), "88.50 +- 1.00 % instead of 88.00 +- 1.00 % (within noise)");
     assert_lacks(sentences_of(runs, 6), "one seed only");
-    for (size_t i = 0; i < 3; i++) /* 4 points are more than twice sqrt(1/3 + 1/3) */
-        ((weft_metrics *)runs[i].metrics)[3].val_acc += 0.035;
+    for (size_t i = 0; i < 3; i++) /* 2.5 points are more than twice sqrt(1/3 + 1/3) */
+        ((weft_metrics *)runs[i].metrics)[3].val_acc += 0.02;
     assert_lacks(sentences_of(runs, 6), "within noise");
     assert_has(sentences_of((run_record[]){runs[0], runs[3]}, 2), "one seed only");
 }
@@ -679,7 +783,9 @@ static void diverged_runs_are_told_and_never_dropped(void **state)
     const char *told = sentences_of(runs, 3);
     assert_has(told, "Diverged: fast after 2 epochs: the loss of step 812 is not finite; layer 2.");
     assert_has(told, "Diverged: sgd, 1 of 2 seeds; seed 2 after 0 epochs.");
-    assert_has(told, "Optimizer: after 4 epochs training loss is 0.300 (sgd), validation accuracy 87.00 % (sgd); fast diverged.");
+    assert_has(
+        told,
+        "Optimizer: after 4 epochs training loss is 0.300 (sgd), validation accuracy 87.00 % (sgd); fast diverged.");
     assert_has(summary_of(runs, 3, false), "diverged: the loss of step 812");
 }
 
@@ -726,10 +832,10 @@ static void a_comparison_leaves_its_figures_and_a_page_that_leads_to_them(void *
 static void slugs_are_plain_and_differ(void **state)
 {
     (void)state;
-    static const char *const names[] = {"Two hidden layers", "two/hidden//layers!", "", "\xc3\xa4", "../..", "summary",
-                                        "variant-2", "a\n\x1b", "lr=0.01"};
+    static const char *const names[] = {"Two hidden layers", "two/hidden//layers!", "",        "\xc3\xa4", "../..",
+                                        "summary",           "variant-2",           "a\n\x1b", "lr=0.01"};
     static const char *const slugs[] = {"two-hidden-layers", "two-hidden-layers-2", "variant", "variant-2", "variant-3",
-                                        "summary-2", "variant-2-2", "a", "lr-0-01"};
+                                        "summary-2",         "variant-2-2",         "a",       "lr-0-01"};
     char **made = slugs_make(&memory, names, COUNT(names));
     for (size_t i = 0; i < COUNT(names); i++)
         assert_string_equal(made[i], slugs[i]);
@@ -753,6 +859,11 @@ static int remove_folder(void **state)
     char *command = arena_printf(&memory, "rm -rf '%s'", folder);
     int failed = command ? system(command) : -1;
     arena_deinit(&memory);
+    /* What cairo and fontconfig keep, and LeakSanitizer cannot see: fontconfig is there because cairo is. */
+    void (*end_fontconfig)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "FcFini");
+    cairo_debug_reset_static_data();
+    if (end_fontconfig)
+        end_fontconfig();
     return failed;
 }
 
@@ -774,6 +885,9 @@ int main(void)
         cmocka_unit_test(equal_runs_give_equal_bytes),
         cmocka_unit_test(a_line_stops_where_its_values_do),
         cmocka_unit_test(lines_that_coincide_are_both_seen),
+        cmocka_unit_test(a_variant_that_never_learns_does_not_press_the_others_together),
+        cmocka_unit_test(longer_lines_lie_below_shorter_ones),
+        cmocka_unit_test(the_best_epoch_is_singled_out),
         cmocka_unit_test(figures_are_drawn_whatever_the_runs_hold),
         cmocka_unit_test(curves_are_saved_by_their_ending),
         cmocka_unit_test(a_grid_shows_its_images_and_leaves_gaps),

@@ -6,6 +6,8 @@
 #define FEW_TICKS 6
 #define FEW_EPOCHS 12
 #define NEAR 0.04 /* of a step */
+#define SMALLEST_POWER -300.0
+#define LARGEST_POWER 308.0
 
 /* The smallest of 1, 2, 5, 10, 20, … times a power of ten that cuts `range` into at most n parts. */
 static double nice_step(double range, double n)
@@ -75,9 +77,11 @@ static decade choose_decade(double decades)
 
 axis axis_log(double min, double max)
 {
-    double low = log10(min), high = log10(max), room = fmax(0.05 * (high - low), 0.02);
+    double low = fmax(log10(min), SMALLEST_POWER), high = fmax(log10(max), low), room = fmax(0.05 * (high - low), 0.02);
     decade d = choose_decade(high - low);
-    axis x = {.min = pow(10, low - room), .max = fmin(pow(10, high + room), 1.7e308), .log = true, .decimals = -1};
+    axis x = {.log = true, .decimals = -1};
+    x.min = pow(10, fmax(low - room, SMALLEST_POWER - 1)); /* neither becomes 0 nor infinite */
+    x.max = pow(10, fmin(high + room, LARGEST_POWER));
     for (int power = (int)floor(low) - 1; power <= (int)ceil(high); power++)
         for (int i = 0; power % d.step == 0 && i < d.n; i++)
             add_tick(&x, d.factors[i] * pow(10, power));

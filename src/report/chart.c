@@ -64,15 +64,15 @@ static bool legend_layout(figure *f, cairo_t *ruler, double y, arena *a)
         series *s = &f->legend[i];
         s->label = ink_fit(ruler, legend_ink, LABEL_WIDTH, s->label, a);
         kept = kept && s->label;
-        double width = s->label ? ink_width(ruler, legend_ink, s->label) : 0;
-        if (s->remark)
-            width += ink_width(ruler, note_ink, s->remark);
-        widest = fmax(widest, width);
+        double label = s->label ? ink_width(ruler, legend_ink, s->label) : 0;
+        double remark = s->remark ? ink_width(ruler, note_ink, s->remark) : 0;
+        widest = fmax(widest, label + remark);
     }
     double column = SWATCH + 8 + widest + LEGEND_GAP;
     size_t n = MAX(f->n_legend, 1), fit = MAX(1, (size_t)((room + LEGEND_GAP) / column)), rows = (n + fit - 1) / fit;
     f->legend_columns = (n + rows - 1) / rows; /* rows are about equally full */
-    f->legend_box = (box){MARGIN, y, fmin(room, column * (double)f->legend_columns - LEGEND_GAP), (double)rows * LEGEND_ROW};
+    double width = fmin(room, column * (double)f->legend_columns - LEGEND_GAP);
+    f->legend_box = (box){MARGIN, y, width, (double)rows * LEGEND_ROW};
     return kept;
 }
 

@@ -17,8 +17,8 @@ static const struct compare_panel {
 /* ---- Accuracies far below all others ---- */
 
 /* One variant that never learns (10 %) would press the others, between 85 and 90 %, into a line. Where the lines fall
- * into two heaps so far apart that the upper one, the larger, would get less than a third of the axis, this is the lowest value
- * of the upper one; elsewhere -INFINITY. */
+ * into two heaps so far apart that the upper one, the larger, would get less than a third of the axis, this is the
+ * lowest value of the upper one; elsewhere -INFINITY. */
 static double accuracy_floor(const series *s, size_t n)
 {
     double min, max, best_floor = -INFINITY;
@@ -141,7 +141,7 @@ static void loss_panels(panel *panels)
     }
 }
 
-static weft_status compare_figure(const variant *variants, size_t n, figure *f, arena *a, weft_error *err)
+weft_status compare_figure(const variant *variants, size_t n, figure *f, arena *a, weft_error *err)
 {
     const char *title = n && variants[0].runs[0]->title ? variants[0].runs[0]->title : "";
     size_t seeds = 0;

@@ -116,7 +116,8 @@ weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err
     f->legend = &lines[4];
     bool mean = v->n_runs > 1;
     TRY(single_out(&f->panels[0], &lines[1], true,
-                   mean ? "lowest mean validation loss %s after epoch %.0f" : "lowest validation loss %s after epoch %.0f",
+                   mean ? "lowest mean validation loss %s after epoch %.0f"
+                        : "lowest validation loss %s after epoch %.0f",
                    a, err));
     TRY(single_out(&f->panels[1], &lines[3], false,
                    mean ? "best mean validation accuracy %s after epoch %.0f"

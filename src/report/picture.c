@@ -54,8 +54,8 @@ static cairo_status_t paint(const picture *p, cairo_surface_t *surface)
     return status;
 }
 
-/* cairo numbers surfaces through the life of the process. Here they count from 1 in every file, so that equal figures are equal
- * bytes. No text of a user's is in the way: it stands in the file as outlines of letters. */
+/* cairo numbers surfaces through the life of the process. Here they count from 1 in every file, so that equal figures
+ * are equal bytes. No text of a user's is in the way: it stands in the file as outlines of letters. */
 static void renumber(const text *in, text *out)
 {
     static const char *const starts[] = {"\"surface", "#surface", "\"image", "#image", "\"source-", "#source-"};
@@ -125,7 +125,8 @@ weft_status picture_save(const picture *p, const char *path, weft_error *err)
     if (out.failed || drawn == CAIRO_STATUS_NO_MEMORY)
         status = fail_memory(err);
     else if (drawn != CAIRO_STATUS_SUCCESS)
-        status = fail(err, WEFT_IO, (where){.file = path}, "cannot draw the picture: %s", cairo_status_to_string(drawn));
+        status = fail(err, WEFT_IO, (where){.file = path}, "cannot draw the picture: %s",
+                      cairo_status_to_string(drawn));
     else
         status = file_write(path, out.data, out.length, err);
     text_free(&out);

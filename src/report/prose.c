@@ -1,4 +1,5 @@
-/* What the numbers say: sentences made from the runs. Variants that differ in one setting only are held against each other. */
+/* What the numbers say: sentences made from the runs. Variants that differ in one setting only are held against each
+ * other. */
 #include "report/variants.h"
 
 #include <math.h>
@@ -138,8 +139,8 @@ static size_t longest_of_value(const variant *variants, size_t n, const variant 
     return longest;
 }
 
-/* Of the variants with v's value, the one that has `epoch` and goes least beyond it: where two variants differ only in how long
- * they ran, a run of 10 epochs is held against one of 10. */
+/* Of the variants with v's value, the one that has `epoch` and goes least beyond it: where two variants differ only in
+ * how long they ran, a run of 10 epochs is held against one of 10. */
 static const variant *closest_of_value(const variant *variants, size_t n, const variant *v, dimension d, size_t epoch)
 {
     const variant *closest = NULL;

@@ -11,7 +11,8 @@ typedef struct run_record {
     uint64_t seed;
     const char *status;  /* "done", "diverged", "stopped" */
     const char *message; /* of a diverged run: the step, the layer; otherwise "" */
-    const char *data, *model, *optimizer, *loss; /* the settings, as texts: "fashion-mnist", "linear 1000, relu, linear 10", "sgd lr=0.01 …" */
+    /* The settings, as texts: "fashion-mnist", "linear 1000, relu, linear 10", "sgd lr=0.01 …" */
+    const char *data, *model, *optimizer, *loss;
     double scale;
     size_t batch;
     size_t n_epochs_asked;
@@ -29,16 +30,16 @@ void metrics_print(const weft_metrics *m, text *t);
 
 /* curves.svg and curves.png in the run's folder: loss and accuracy over epochs, training and validation. */
 weft_status report_curves(const run_record *run, weft_error *err);
-/* For a comparison in `folder`: VARIANT.svg and .png for each variant, compare.svg and compare.png that overlay them all, and
- * summary.md: the table and what the numbers say. VARIANT is what slugs_make gives for the variants in order of appearance.
- * `runs` are all of its runs; those of one variant differ in their seed. */
+/* For a comparison in `folder`: VARIANT.svg and .png for each variant, compare.svg and compare.png that overlay them
+ * all, and summary.md: the table and what the numbers say. VARIANT is what slugs_make gives for the variants in order
+ * of appearance. `runs` are all of its runs; those of one variant differ in their seed. */
 weft_status report_compare(const char *folder, const run_record *runs, size_t n_runs, weft_error *err);
 /* The same table and sentences: in ASCII with aligned columns for a terminal, or as Markdown. Nothing of a name is
  * interpreted: what means something to a terminal or in Markdown is escaped. `t->failed`: no memory. */
 void report_summary(const run_record *runs, size_t n_runs, bool markdown, text *t);
 
-/* A grid of grey images, a row a class, its names at the left: .svg or .png by the path's ending. pixels: [rows, columns, height, width],
- * 0 (black) to 1; a cell whose first pixel is NaN stays empty. */
+/* A grid of grey images, a row a class, its names at the left: .svg or .png by the path's ending.
+ * pixels: [rows, columns, height, width], 0 (black) to 1; a cell whose first pixel is NaN stays empty. */
 typedef struct image_grid {
     size_t rows, columns, height, width;
     const float *pixels;

@@ -159,8 +159,8 @@ static bool read_record_value(const struct record_key *key, const json_t *value,
     return false;
 }
 
-static weft_status read_record_key(const struct record_key *key, const json_t *root, where at, run_record *run, arena *a,
-                                   weft_error *err)
+static weft_status read_record_key(const struct record_key *key, const json_t *root, where at, run_record *run,
+                                   arena *a, weft_error *err)
 {
     static const char *const wanted[] = {"a text", "a whole number of 0 or more", "a whole number of 0 or more",
                                          "a number"};
@@ -230,7 +230,8 @@ static weft_status metrics_line(const char *line, size_t size, where at, size_t 
         return fail_memory(err);
     if (!root) {
         at.column = wrong.column > 0 ? (size_t)wrong.column : 1;
-        return fail(err, WEFT_BAD_INPUT, at, "%s; every line is one JSON object, remove those that are not", wrong.text);
+        return fail(err, WEFT_BAD_INPUT, at, "%s; every line is one JSON object, remove those that are not",
+                    wrong.text);
     }
     weft_status status = json_is_object(root)
                              ? metrics_values(root, at, after, m, err)

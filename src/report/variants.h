@@ -41,12 +41,14 @@ spread variant_at(const variant *v, quantity q, size_t epoch);
 /* The last epoch that all runs which did not diverge have; 0: there is none. */
 size_t variant_last_epoch(const variant *v);
 
-/* The mean over the variant's runs for every epoch that one of them has, with a band from the lowest to the highest where
- * there are several. */
+/* The mean over the variant's runs for every epoch that one of them has, with a band from the lowest to the highest
+ * where there are several. */
 weft_status variant_series(const variant *v, quantity q, series *out, arena *a, weft_error *err);
 
 /* Two panels, loss and accuracy, training and validation (curves.c). */
 weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err);
+/* Four panels that overlay all variants (comparison.c). */
+weft_status compare_figure(const variant *variants, size_t n, figure *f, arena *a, weft_error *err);
 /* Whether lines of a loss span so large a factor that a linear axis would leave nothing to see. */
 bool loss_is_wide(const series *s, size_t n);
 /* A y axis around the finite values of some lines. */

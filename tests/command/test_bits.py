@@ -3,7 +3,6 @@
 import os
 
 import weft
-import tap
 
 # Sizes that leave tails in every vector width, and every function that could differ between instruction sets.
 EXPERIMENT = """\
@@ -73,4 +72,4 @@ class Bits(weft.Case):
 
 
 if __name__ == "__main__":
-    tap.main()
+    weft.main()

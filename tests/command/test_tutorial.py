@@ -4,7 +4,6 @@ import json
 import os
 
 import weft
-import tap
 from init_params import write_init
 
 # what is allowed beyond PyTorch's own range over its seeds
@@ -75,15 +74,16 @@ class Steps(weft.Case):
             cases = json.load(file)["cases"]
         self.assertGreaterEqual(len(cases), 6)
         self.write("steps.yaml", weft.TUTORIAL)
-        write_init(self.path("init.safetensors"))
+        for seed in {case["seed"] for case in cases}:
+            write_init(self.path(f"init{seed}.safetensors"), seed)
         for i, case in enumerate(cases):
-            with self.subTest(optimizer=case["optimizer"]["name"], batch=case["batch"]):
+            with self.subTest(optimizer=case["optimizer"]["name"], batch=case["batch"], seed=case["seed"]):
                 self.compare(f"run{i}", case)
 
     def compare(self, folder, case):
         steps = case["max_steps"] if not weft.SAN else 50 if case["batch"] < 1000 else 2
         optimizer = ", ".join(f"{key}: {value}" for key, value in case["optimizer"].items())
-        sets = [f"optimizer={{{optimizer}}}", f"train={{epochs: 100, batch: {case['batch']}, init: init.safetensors, shuffle: false, "
+        sets = [f"optimizer={{{optimizer}}}", f"train={{epochs: 100, batch: {case['batch']}, init: init{case['seed']}.safetensors, shuffle: false, "
                 f"log_steps: true, max_steps: {steps}}}"]
         self.weft("train", "steps.yaml", "-o", folder, "--quiet", *[word for one in sets for word in ("--set", one)])
         lines = self.read_lines(folder, "steps.jsonl")
@@ -127,4 +127,4 @@ class Recipe(weft.Case):
 
 
 if __name__ == "__main__":
-    tap.main()
+    weft.main()

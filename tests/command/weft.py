@@ -20,6 +20,7 @@ REAL = "/usr/share/datasets/fashion-mnist"
 
 sys.path.insert(0, TESTS)
 sys.path.insert(0, os.path.join(TESTS, "fixtures"))
+from tap import main  # noqa: E402, F401: every test file ends with weft.main()
 
 TUTORIAL = """\
 title: a test
