@@ -102,7 +102,7 @@ check: check-deps
 	$(Q)$(MAKE) --no-print-directory run-tests
 
 bench: bench-deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/bench/weft_pass
 	bench/run $(BUILD)
 
 mutants: check-deps
@@ -125,11 +125,18 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libweft.a
 
 -include $(TESTS:=.d)
 
-# Examples use the library as anybody would: the public header and nothing else.
+# Examples and the bench use the library as anybody would: the public header and nothing else.
+define build_with_public_header
+@mkdir -p $(@D)
+$(if $(V),,@echo "  $(CC) $<")
+$(Q)$(CC) -std=gnu17 -O2 $(WARNINGS) $(SANITIZE) -Iinclude -o $@ $< $(BUILD)/libweft.a $(LDLIBS_ALL)
+endef
+
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libweft.a include/weft.h
-	@mkdir -p $(@D)
-	$(if $(V),,@echo "  $(CC) $<")
-	$(Q)$(CC) -std=c17 -O2 $(WARNINGS) $(SANITIZE) -Iinclude -o $@ $< $(BUILD)/libweft.a $(LDLIBS_ALL)
+	$(call build_with_public_header)
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libweft.a include/weft.h
+	$(call build_with_public_header)
 
 # ---- Installing ----
 install: all

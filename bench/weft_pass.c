@@ -1,4 +1,5 @@
-/* Times training passes over Fashion-MNIST, without evaluation: weft_pass NETWORK THREADS PASSES. Prints one JSON object. */
+/* Times training passes over Fashion-MNIST, without evaluation: weft_pass NETWORK THREADS PASSES; or
+ * only loads: weft_pass load 1 1. Prints one JSON object. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,17 +59,18 @@ int main(int argc, char **argv)
     while (argc == 4 && k < N_NETWORKS && strcmp(networks[k].name, argv[1]) != 0)
         k++;
     const int threads = argc == 4 ? atoi(argv[2]) : 0, passes = argc == 4 ? atoi(argv[3]) : 0;
-    if (argc != 4 || k == N_NETWORKS || threads < 1 || passes < 1 || passes > MAX_PASSES) {
-        fprintf(stderr, "usage: weft_pass sgd|adam|deep THREADS PASSES\n");
+    const int load_only = argc == 4 && strcmp(argv[1], "load") == 0;
+    if (argc != 4 || (k == N_NETWORKS && !load_only) || threads < 1 || passes < 1 || passes > MAX_PASSES) {
+        fprintf(stderr, "usage: weft_pass sgd|adam|deep|load THREADS PASSES\n");
         return 2;
     }
     weft_error err = {0};
-    weft_status status = WEFT_BAD_INPUT;
+    weft_status status = load_only ? WEFT_OK : WEFT_BAD_INPUT;
     const double begin = seconds();
     weft_dataset *data = weft_dataset_open("fashion-mnist", &err);
     const double load = seconds() - begin;
-    weft_model *model = data ? weft_model_create(networks[k].layers, &err) : NULL;
-    printf("{\"network\": \"%s\", \"isa\": \"%s\", \"threads\": %d, \"load_seconds\": %.6f", networks[k].name, weft_isa(&err), threads, load);
+    weft_model *model = data && !load_only ? weft_model_create(networks[k].layers, &err) : NULL;
+    printf("{\"network\": \"%s\", \"isa\": \"%s\", \"threads\": %d, \"load_seconds\": %.6f", argv[1], weft_isa(&err), threads, load);
     if (model)
         status = measure(model, data,
                          &(weft_options){.optimizer = networks[k].optimizer, .scale = 255, .batch = 32, .seed = 1, .threads = threads},
