@@ -241,7 +241,7 @@ static void all_mistakes_of_a_record_are_told(void **state)
     static const char content[] =
         "{\"title\": 1, \"variant\": \"\", \"seed\": -1, \"status\": \"done\", \"message\": \"\","
         "\"data\": \"\", \"model\": \"\", \"optimizer\": \"\", \"loss\": \"\", \"scale\": \"x\","
-        "\"batch\": 32, \"epochs\": 2.5}";
+        "\"batch\": 32, \"epochs\": 2.5, \"steps\": 1, \"isa\": \"v3\", \"weft\": \"\"}";
     weft_error err = {0};
     run_record back;
     must(file_write(in_folder("run.json"), content, strlen(content), &err), &err);

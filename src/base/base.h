@@ -147,6 +147,9 @@ void fields_default(const field *table, void *out);
  * e.g. "%s: %s" or "%s=%s". */
 void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t);
 size_t fields_count(const field *table);
+/* "linear 10 bias=false": a name, what is required, and what differs from its default; a bare value first. `named`: every value with its
+ * key, and the first field always: "sgd lr=0.01". `table` may be NULL. Lives in the arena; NULL: no memory. */
+const char *fields_spec(const char *name, const field *table, const void *values, bool named, arena *a);
 
 /* ---- Random numbers (rng.c): Philox4x32-10; a number is a function of (seed, purpose, index), never of a state ---- */
 

@@ -33,7 +33,7 @@ static void print_result(const run *r, const char *folder, weft_status status, b
             text_printf(&t, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
         text_printf(&t, "\", \"status\": \"%s\", \"steps\": %llu, \"best_epoch\": %zu, \"last\": ", names[r->status], (unsigned long long)r->step,
                     best->epoch);
-        metrics_line(m, &t);
+        metrics_print(m, &t);
         t.data[--t.length] = 0; /* the newline */
         printf("%s}\n", t.data);
         text_free(&t);

@@ -24,7 +24,7 @@ typedef struct node {
     const op *op;
     const void *fields;
     where at;         /* where the user wrote it */
-    const char *spec; /* what he wrote: "linear 1000" */
+    const char *spec; /* in short: "linear 1000" */
     size_t layer;     /* its place in the model, from 0, as torch.nn.Sequential counts */
     size_t in, out;   /* numbers in a sample, before and behind */
     size_t n_params;

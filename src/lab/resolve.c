@@ -29,54 +29,6 @@ static const char *keep(text *t, arena *a)
     return kept;
 }
 
-/* ---- Specs: a name and what differs from its defaults ---- */
-
-static void add_field(const field *f, const void *values, const char *pattern, text *t)
-{
-    const field one[] = {*f, {0}};
-    fields_print(one, values, pattern, "", t);
-}
-
-static bool is_usual(const field *f, const void *values, const void *usual)
-{
-    text value = {0}, usual_value = {0};
-    add_field(f, values, "%.0s%s", &value);
-    add_field(f, usual, "%.0s%s", &usual_value);
-    /* in doubt it is shown: a setting must not get lost because memory ran out */
-    const bool same = !value.failed && !usual_value.failed && value.length == usual_value.length &&
-                      (!value.length || strcmp(value.data, usual_value.data) == 0);
-    text_free(&value);
-    text_free(&usual_value);
-    return same;
-}
-
-/* "linear 10 bias=false"; an optimizer's learning rate stands there always, and with its name. */
-static weft_status add_spec(text *t, const char *name, const field *table, const void *values, bool is_optimizer,
-                            arena *a)
-{
-    size_t bytes = 0;
-    for (const field *f = table; f->name; f++)
-        bytes = MAX(bytes, f->offset + sizeof(double[2])); /* no field is larger */
-    void *usual = arena_alloc(a, bytes);
-    if (!usual)
-        return WEFT_NO_MEMORY;
-    fields_default(table, usual);
-    text_add(t, name);
-    for (const field *f = table; f->name; f++) {
-        const bool always = f->flags & FIELD_REQUIRED || (is_optimizer && f == table);
-        if (always || !is_usual(f, values, usual))
-            add_field(f, values, f->flags & FIELD_BARE && !is_optimizer ? " %.0s%s" : " %s=%s", t);
-    }
-    return WEFT_OK;
-}
-
-static const char *spec_text(const char *name, const field *table, const void *values, bool is_optimizer, arena *a)
-{
-    text t = {0};
-    t.failed |= add_spec(&t, name, table, values, is_optimizer, a) != WEFT_OK;
-    return keep(&t, a);
-}
-
 /* ---- The model ---- */
 
 /* A list item that is a text may hold several layers, as the whole model may be one text. */
@@ -130,15 +82,25 @@ static weft_status check_length(const setting *layers, weft_error *err)
     return WEFT_OK;
 }
 
+/* A layer with every default written out. */
+static void add_item_text(const node *n, text *t)
+{
+    text item = {0};
+    text_printf(&item, "%s%s", n->op->name, n->op->fields ? " " : "");
+    fields_print(or_none(n->op->fields), n->fields, "%s=%s", " ", &item);
+    yaml_print_scalar(item.data ? item.data : "", t);
+    t->failed |= item.failed;
+    text_free(&item);
+}
+
 static weft_status print_model(model_part *part, const graph *g, arena *a)
 {
     text spec = {0}, items = {0};
     for (size_t i = 0; i < g->n_nodes; i++) {
-        const node *n = &g->nodes[i];
         text_add(&spec, i ? ", " : "");
-        spec.failed |= add_spec(&spec, n->op->name, or_none(n->op->fields), n->fields, false, a) != WEFT_OK;
+        text_add(&spec, g->nodes[i].spec);
         text_add(&items, "\n  - ");
-        yaml_print_scalar(n->spec, &items);
+        add_item_text(&g->nodes[i], &items);
     }
     part->spec = keep(&spec, a);
     part->items = keep(&items, a);
@@ -229,7 +191,7 @@ static const char *resolve_loss(resolver *r, const setting *all, run_settings *s
     s->loss = sections_find(all, "loss", &wrong);
     if (!s->loss || loss_read(&loss, &fields, s->loss, r->level, r->memory, r->err) != WEFT_OK)
         return NULL;
-    s->loss_text = spec_text(loss->name, or_none(loss->fields), fields, false, r->memory);
+    s->loss_text = fields_spec(loss->name, loss->fields, fields, false, r->memory);
     return flow_map(loss->name, or_none(loss->fields), fields, r->memory);
 }
 
@@ -257,7 +219,7 @@ static const char *resolve_optimizer(resolver *r, const setting *all, bool compl
         check_optimizer(r, s->optimizer);
     if (!s->optimizer || !complete || optimizer_read(&o, s->optimizer, r->level, r->memory, r->err) != WEFT_OK)
         return NULL;
-    s->optimizer_text = spec_text(o.kind->name, o.kind->fields, o.fields, true, r->memory);
+    s->optimizer_text = fields_spec(o.kind->name, o.kind->fields, o.fields, true, r->memory);
     return flow_map(o.kind->name, o.kind->fields, o.fields, r->memory);
 }
 

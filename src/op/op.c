@@ -62,20 +62,6 @@ static weft_status read_op(const op **found, const void **fields, const setting 
     return fields_read(o->fields ? o->fields : none, map, what, skip, values, a, err);
 }
 
-/* "linear 1000" again, every field that differs from nothing written out. */
-static const char *spec_of(const op *o, const void *fields, arena *a)
-{
-    text t = {0};
-    text_add(&t, o->name);
-    if (o->fields && o->fields[0].name) {
-        text_add(&t, " ");
-        fields_print(o->fields, fields, "%s=%s", " ", &t);
-    }
-    char *copy = t.failed ? NULL : arena_text(a, t.data);
-    text_free(&t);
-    return copy;
-}
-
 weft_status graph_build(graph *g, const setting *layers, isa level, arena *a, weft_error *err)
 {
     if (layers->kind != SETTING_LIST)
@@ -94,7 +80,7 @@ weft_status graph_build(graph *g, const setting *layers, isa level, arena *a, we
         n->layer = i;
         n->at = s->at;
         const weft_status one = read_op(&n->op, &n->fields, s, level, false, a, err);
-        if (one == WEFT_OK && !(n->spec = spec_of(n->op, n->fields, a)))
+        if (one == WEFT_OK && !(n->spec = fields_spec(n->op->name, n->op->fields, n->fields, false, a)))
             return fail_memory(err);
         if (one != WEFT_OK)
             status = one;

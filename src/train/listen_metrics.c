@@ -3,22 +3,6 @@
 
 #include "train/train.h"
 
-void metrics_line(const weft_metrics *m, text *t)
-{
-    const struct {
-        const char *name;
-        double value;
-    } numbers[] = {
-        {"train_loss", m->train_loss}, {"train_acc", m->train_acc}, {"val_loss", m->val_loss},           {"val_acc", m->val_acc},
-        {"lr", m->lr},                 {"train_seconds", m->train_seconds}, {"eval_seconds", m->eval_seconds},
-    };
-    char number[32];
-    text_printf(t, "{\"epoch\": %zu", m->epoch);
-    for (size_t i = 0; i < COUNT(numbers); i++)
-        text_printf(t, ", \"%s\": %s", numbers[i].name, print_double(numbers[i].value, number));
-    text_add(t, "}\n");
-}
-
 weft_status keep_lines(const char *path, uint64_t n, weft_error *err)
 {
     bytes content;
@@ -44,7 +28,7 @@ static weft_status hear(void *self, const run *r, event_kind event, weft_error *
     if (event == EVENT_BEGIN)
         return r->resumed ? keep_lines(path, r->trainer->epoch, err) : file_write(path, "", 0, err);
     text line = {0};
-    metrics_line(&r->metrics, &line);
+    metrics_print(&r->metrics, &line);
     const weft_status status = line.failed ? fail_memory(err) : file_append(path, line.data, line.length, err);
     text_free(&line);
     return status;

@@ -6,6 +6,7 @@
 
 #include "data/data.h"
 #include "plan/plan.h"
+#include "record/record.h"
 
 /* ---- Models (model.c, model_file.c) ---- */
 
@@ -170,8 +171,6 @@ weft_status run_train(const run_settings *settings, const weft_dataset *data, co
 /* Whether the settings fit the data set and each other: shapes, classes, the file to start from. Adds every mistake to `err`. */
 weft_status run_check(const run_settings *settings, const weft_dataset *data, weft_error *err);
 
-/* A line of metrics.jsonl; its numbers read back to the same bits. */
-void metrics_line(const weft_metrics *m, text *t);
 /* Cuts a file of lines behind its first n, where there is one. */
 weft_status keep_lines(const char *path, uint64_t n, weft_error *err);
 /* The checkpoint of a folder (listen_checkpoint.c): fills trainer, step, best and metrics. WEFT_BAD_INPUT: it belongs to other settings,

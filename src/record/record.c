@@ -1,5 +1,5 @@
 /* run.json and metrics.jsonl: what a run says of itself. */
-#include "report/report.h"
+#include "record/record.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -29,6 +29,9 @@ static const struct record_key {
     {"batch", RECORD_SIZE, offsetof(run_record, batch)},
     {"epochs", RECORD_SIZE, offsetof(run_record, n_epochs_asked)},
     {"parameters", RECORD_SIZE, offsetof(run_record, n_parameters)},
+    {"steps", RECORD_SIZE, offsetof(run_record, n_steps)},
+    {"isa", RECORD_TEXT, offsetof(run_record, isa)},
+    {"weft", RECORD_TEXT, offsetof(run_record, version)},
 };
 
 static const struct metrics_key {

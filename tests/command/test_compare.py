@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+"""Comparisons, and what looks at their results."""
+import json
+import os
+import struct
+
+import small
+import weft
+
+VARIANTS = """\
+variants:
+  plain: {}
+  <b>adam</b>: {optimizer: {name: adam}}
+  wild: {data: {scale: 1e-6}, optimizer: {lr: 1e9}}
+"""
+
+
+def png_size(data):
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", data[16:24])
+
+
+class Compare(weft.Case):
+    def compare(self, *more, **how):
+        experiment = weft.TUTORIAL.replace("fashion-mnist", small.make(self.path("set"))).replace("epochs: 1", "epochs: 3")
+        self.write("e.yaml", experiment + VARIANTS)
+        return self.weft("compare", "e.yaml", "-o", "out", *more, **how)
+
+    def test_it_leaves_figures_a_table_and_what_it_means(self):
+        result = self.compare()
+        for name in ("compare", "plain", "b-adam-b", "wild"):
+            self.assertIn(b"<svg", self.read("out", name + ".svg"))
+            width, height = png_size(self.read("out", name + ".png"))
+            self.assertTrue(width > 600 and height > 300)
+        summary = self.read("out", "summary.md").decode()
+        self.assertIn("What the numbers say", summary)
+        self.assertNotIn("<b>", summary)
+        self.assertIn("What the numbers say", result.stdout)
+
+    def test_a_diverged_variant_is_marked_and_the_others_are_there(self):
+        result = self.compare()
+        self.assertRegex(result.stdout, r"(?m)^wild .*diverged.*step \d+.*layer \d")
+        self.assertEqual(self.read_json("out", "wild", "run.json")["status"], "diverged")
+        for name in ("plain", "b-adam-b"):
+            self.assertEqual(len(self.read_lines("out", name, "metrics.jsonl")), 3)
+
+    def test_seeds_are_replicates(self):
+        result = self.compare("--set", "seeds=[1, 2]")
+        self.assertTrue(self.exists("out", "plain", "seed-2", "model.safetensors"))
+        self.assertRegex(result.stdout, r"(?m)^plain .*\+-.* 2  done$")
+
+    def test_a_compared_run_is_the_same_run(self):
+        self.compare()
+        self.weft("train", "e.yaml", "--variant", "plain", "-o", "alone", "--threads", "2")
+        self.assertEqual(self.read("out", "plain", "model.safetensors"), self.read("alone", "model.safetensors"))
+
+    def test_evaluation_agrees_with_the_run(self):
+        self.compare()
+        result = json.loads(self.weft("eval", "out/plain", "--json").stdout)
+        last = self.read_lines("out", "plain", "metrics.jsonl")[-1]
+        self.assertEqual((result["accuracy"], result["loss"]), (last["val_acc"], last["val_loss"]))
+        self.assertEqual(sum(map(sum, result["confusion"])), result["n"])
+        self.assertIn("confusion matrix", self.weft("eval", "out/plain", "--best").stdout)
+
+    def test_ctrl_c_ends_all_of_them_and_saves(self):
+        import signal
+        import time
+        self.compare()
+        process = self.start("compare", "e.yaml", "-o", "long", "--set", "train.epochs=100000", "-q")
+        while not self.exists("long", "plain", "metrics.jsonl"):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(self.read_json("long", "plain", "run.json")["status"], "stopped")
+
+
+class Looking(weft.Case):
+    def test_fashion_mnist_is_the_published_one(self):
+        result = json.loads(self.weft("data", "info", "fashion-mnist", "--json").stdout)
+        self.assertEqual(result["train"]["counts"], [6000] * 10)
+        self.assertEqual(result["test"]["counts"], [1000] * 10)
+        self.assertEqual((result["dtype"], result["sample"], result["train"]["min"], result["train"]["max"]), ("uint8", [1, 28, 28], 0, 255))
+        self.assertTrue(all(file["published"] for split in ("train", "test") for file in result[split]["files"]))
+        text = self.weft("data", "info", "fashion-mnist").stdout
+        self.assertIn("Ankle boot", text)
+        self.assertEqual(text.count("as published"), 4)
+
+    def test_samples_are_drawn_in_a_grid(self):
+        self.weft("data", "show", "fashion-mnist", "-o", "grid.png")
+        width, height = png_size(self.read("grid.png"))
+        self.assertTrue(width > 500 and height > 500)
+        self.weft("data", "show", "fashion-mnist", "-o", "again.png")
+        self.assertEqual(self.read("grid.png"), self.read("again.png"))
+        self.weft("data", "show", "fashion-mnist", "-o", "other.png", "--seed", "2")
+        self.assertNotEqual(self.read("grid.png"), self.read("other.png"))
+
+    def test_a_summary_shows_layers_and_the_plan(self):
+        recipe = os.path.join(weft.ROOT, "recipes", "tutorial.yaml")
+        said = self.weft("summary", recipe, "--variant", "adam", "--plan").stdout
+        self.assertIn("795010 parameters", said)
+        for fused in ("linear + relu", "linear dx + relu dx", "linear dw + adam"):
+            self.assertIn(fused, said)
+        self.assertEqual(json.loads(self.weft("summary", recipe, "--variant", "sgd", "--json").stdout)["parameters"], 795010)
+
+
+weft.main()
