@@ -1,0 +1,151 @@
+#!/usr/bin/python3
+"""The house rules that a program can hold: what may lean on what, one symbol an instruction set's object, names that agree, sizes."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from tap import main
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD") or "build")
+
+# A room, and the rooms whose headers it may include beside its own; what those may include it may, too.
+ROOMS = {
+    "base": [], "tensor": ["base"], "record": ["base"], "data": ["tensor"], "kernel": ["base"], "graph": ["tensor", "kernel"],
+    "op": ["graph", "kernel"], "optim": ["base", "kernel"], "plan": ["op", "optim"], "train": ["plan", "data", "record"],
+    "lab": ["train"], "report": ["base", "tensor", "record"], "cli": ["lab", "report"],
+}
+INCLUDE = re.compile(r'^#include "(\w+)/(\w+)\.h"', re.MULTILINE)
+
+
+def allowed(room):
+    rooms = {room}
+    for below in ROOMS[room]:
+        rooms |= allowed(below)
+    return rooms
+
+
+def include_mistakes(path, text):
+    """path: ROOM/FILE, below src."""
+    room = path.split("/")[0]
+    for other, header in INCLUDE.findall(text):
+        if other == "gen":
+            continue
+        if other not in allowed(room):
+            yield f"{path} includes {other}/{header}.h, but {room} may not lean on {other}"
+        elif other != room and header != other:
+            yield f"{path} includes {other}/{header}.h, which is private to {other}"
+
+
+def long_functions(text, limit=60):
+    begin = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line == "{":
+            begin = number
+        elif line == "}" and begin:
+            if number - begin + 1 > limit:
+                yield begin, number - begin + 1
+            begin = None
+
+
+def sources(pattern="src/*/*.[ch]"):
+    for path in sorted(glob.glob(os.path.join(ROOT, pattern))):
+        with open(path) as file:
+            yield os.path.relpath(path, ROOT), file.read()
+
+
+def symbols(path, *flags):
+    done = subprocess.run(["nm", "--defined-only", "--extern-only", *flags, path], stdout=subprocess.PIPE, check=True, text=True)
+    return {line.split()[-1] for line in done.stdout.splitlines() if len(line.split()) == 3}
+
+
+class House(unittest.TestCase):
+    def test_rooms_lean_on_those_below_them_only(self):
+        self.assertEqual([m for path, text in sources() for m in include_mistakes(path[4:], text)], [])
+
+    def test_every_room_is_known_and_has_its_header(self):
+        self.assertEqual(sorted(ROOMS), sorted(os.listdir(os.path.join(ROOT, "src"))))
+        for room in ROOMS:
+            self.assertTrue(os.path.exists(os.path.join(ROOT, "src", room, room + ".h")), room)
+
+    def test_the_layering_check_sees_a_violation(self):
+        self.assertTrue(list(include_mistakes("kernel/kernel.c", '#include "train/train.h"\n')))
+        self.assertTrue(list(include_mistakes("train/run.c", '#include "plan/passes.h"\n')))
+        self.assertFalse(list(include_mistakes("plan/walk.c", '#include "plan/passes.h"\n#include "base/base.h"\n')))
+
+    def test_file_names_are_unique(self):
+        names = [os.path.basename(path) for path, _ in sources()]
+        self.assertEqual(sorted(set(names)), sorted(names))
+
+    def test_files_and_functions_are_of_a_readable_size(self):
+        for path, text in sources():
+            self.assertLessEqual(text.count("\n"), 300 if path.endswith(".h") else 800, path)
+            self.assertEqual(list(long_functions(text)), [], path)
+        self.assertTrue(list(long_functions("f()\n{\n" + "x;\n" * 60 + "}\n")))
+
+    def test_what_registers_itself_is_named_as_its_file(self):
+        for folder, prefix, kind in (("op", "", "op"), ("optim", "", "optim"), ("train", "listen_", "listen"), ("data", "format_", "format"),
+                                     ("cli", "cmd_", "cmd")):
+            found = 0
+            for path, text in sources(f"src/{folder}/{prefix}*.c"):
+                name = os.path.basename(path)[len(prefix):-2]
+                if prefix == "" and name == folder:
+                    continue
+                found += 1
+                self.assertRegex(text, rf"\b{kind}_{name}\b", path)
+                self.assertRegex(text, rf'\.name = "{name}"|\{{"{name}"', path)
+            self.assertTrue(found, folder)
+
+    def test_the_library_neither_prints_nor_exits(self):
+        forbidden = re.compile(r"\b(printf|puts|putchar|perror|exit|_exit|abort|fprintf)\(")
+        for path, text in sources():
+            if not path.startswith("src/cli/"):
+                self.assertEqual(forbidden.findall(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)), [], path)
+
+    def test_no_flag_gives_up_exact_arithmetic(self):
+        with open(os.path.join(ROOT, "Makefile")) as file:
+            flags = re.sub(r"^#.*", "", file.read(), flags=re.MULTILINE)
+        for flag in ("-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-fassociative-math"):
+            self.assertNotIn(flag, flags)
+        self.assertIn("-ffp-contract=off", flags)
+
+    def test_nothing_is_left_behind_in_the_sources(self):
+        for path, text in sources():
+            self.assertNotRegex(text, r"#if 0|\b(TODO|FIXME|XXX)\b", path)
+
+
+class Objects(unittest.TestCase):
+    def test_an_instruction_sets_object_exports_its_table_alone(self):
+        objects = glob.glob(os.path.join(BUILD, "obj", "*", "*.v[34].o"))
+        self.assertGreater(len(objects), 10)
+        for path in objects:
+            self.assertEqual(len(symbols(path)), 1, f"{path}: {symbols(path)}")
+
+    @unittest.skipIf(os.environ.get("SAN"), "sanitizers export symbols of their own")
+    def test_the_shared_library_exports_the_public_header_and_nothing_else(self):
+        with open(os.path.join(ROOT, "include", "weft.h")) as file:
+            declared = set(re.findall(r"^WEFT_API[^;]*?\b(weft_\w+)\(", file.read(), re.MULTILINE))
+        self.assertEqual(symbols(os.path.join(BUILD, "libweft.so"), "--dynamic"), declared)
+
+
+class PublicHeader(unittest.TestCase):
+    def check(self, *command):
+        with tempfile.NamedTemporaryFile("w", suffix=".c") as source:
+            source.write("#include <weft.h>\nint main(void) { return 0; }\n")
+            source.flush()
+            done = subprocess.run([*command, "-fsyntax-only", "-I", os.path.join(ROOT, "include"), source.name], stderr=subprocess.PIPE, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_it_is_plain_c17(self):
+        self.check("cc", "-x", "c", "-std=c17", "-pedantic-errors", "-Wall", "-Wextra", "-Werror")
+
+    @unittest.skipUnless(shutil.which("g++"), "there is no C++ compiler here")
+    def test_it_is_cpp_too(self):
+        self.check("g++", "-x", "c++", "-std=c++17", "-pedantic-errors", "-Wall", "-Wextra", "-Werror")
+
+
+main()
