@@ -48,13 +48,23 @@ static weft_status read_all(int fd, const char *path, size_t limit, bytes *out, 
     return WEFT_OK;
 }
 
+/* A name that leads nowhere is the user's mistake; other failures are the system's. */
+static weft_status fail_to_open(const char *path, weft_error *err)
+{
+    static const int users[] = {ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG};
+    for (size_t i = 0; i < COUNT(users); i++)
+        if (errno == users[i])
+            return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "cannot open: %s", strerror(errno));
+    return fail_errno(err, path, "cannot open");
+}
+
 weft_status file_read(const char *path, size_t limit, bytes *out, weft_error *err)
 {
     *out = (bytes){0};
     /* O_NONBLOCK: a pipe without a writer must not keep us waiting before we can refuse it. */
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return fail_errno(err, path, "cannot open");
+        return fail_to_open(path, err);
     weft_status status = read_all(fd, path, limit, out, err);
     close(fd);
     if (status != WEFT_OK)

@@ -17,6 +17,7 @@ static const option_spec options[] = {
 
 typedef struct watcher {
     progress *progress;
+    bool quiet, begun;
     const experiment *experiment;
     const char **names; /* [trials], made when first needed */
     arena *memory;
@@ -36,6 +37,10 @@ static const char *trial_name(watcher *w, const comparison *c, const trial *t)
 static void show(void *self, const comparison *c, const trial *t, const run *r, event_kind event)
 {
     watcher *w = self;
+    const experiment *e = w->experiment;
+    if (!w->begun && !w->quiet) /* not before every setting is known to be right */
+        fprintf(stderr, "%zu variant%s x %zu seed%s\n", e->n_variants, e->n_variants == 1 ? "" : "s", e->n_seeds, e->n_seeds == 1 ? "" : "s");
+    w->begun = true;
     progress_hear(w->progress, (size_t)(t - c->trials), trial_name(w, c, t), r, event);
 }
 
@@ -70,7 +75,7 @@ static int compare(args *a, experiment *e)
     const size_t n = e->n_variants * e->n_seeds;
     const char *folder = output_folder(a);
     double *work = arena_array(&a->memory, n, sizeof *work);
-    watcher w = {.experiment = e, .names = arena_array(&a->memory, n, sizeof *w.names), .memory = &a->memory};
+    watcher w = {.quiet = a->quiet, .experiment = e, .names = arena_array(&a->memory, n, sizeof *w.names), .memory = &a->memory};
     for (size_t i = 0; work && i < n; i++)
         work[i] = (double)e->variants[i / e->n_seeds].settings.train.epochs;
     w.progress = work ? progress_create(work, n, a->quiet) : NULL;
@@ -79,9 +84,6 @@ static int compare(args *a, experiment *e)
         fail_memory(&err);
         return complain(&err);
     }
-    if (!a->quiet)
-        fprintf(stderr, "%s: %zu variant%s x %zu seed%s\n", e->path, e->n_variants, e->n_variants == 1 ? "" : "s", e->n_seeds,
-                e->n_seeds == 1 ? "" : "s");
     stop_on_signals();
     const weft_status status = compare_run(e, &(compare_options){.folder = folder, .jobs = (int)a->jobs, .force = a->force, .stop = &stop_signal,
                                                                  .hear = show, .self = &w},

@@ -36,14 +36,13 @@ static void unfold(opener *o)
 static weft_status read_file(opener *o, const char *path)
 {
     bytes file;
-    const where at = {.file = o->e->path};
     TRY(file_read(path, MAX_FILE_BYTES, &file, o->r.err));
     o->all = yaml_parse(o->r.memory, o->e->path, (const char *)file.data, file.size, o->r.err);
     bytes_free(&file);
     if (!o->all)
         return WEFT_BAD_INPUT;
     if (o->all->kind != SETTING_MAP)
-        return fail(o->r.err, WEFT_BAD_INPUT, at,
+        return fail(o->r.err, WEFT_BAD_INPUT, o->all->at,
                     "%s; the least it has is \"data: {set: fashion-mnist}\" and \"model: [linear 10]\"",
                     o->all->kind == SETTING_SCALAR && !*o->all->text ? "there is no experiment in this file"
                                                                      : "an experiment is a map of keys");

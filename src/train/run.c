@@ -112,7 +112,7 @@ static weft_status check_folder(const run_options *o, arena *a, weft_error *err)
     if (!o->force && !o->resume && (file_exists(record) || file_exists(metrics)))
         return fail(err, WEFT_BAD_INPUT, (where){o->folder, 0, 0}, "there is a run in this folder; go on with --resume, replace it with --force, "
                     "or choose another folder with -o");
-    return folder_make(o->folder, err);
+    return WEFT_OK;
 }
 
 weft_status run_check(const run_settings *s, const weft_dataset *data, weft_error *err)
@@ -138,6 +138,7 @@ static weft_status run_in_folder(run *r, weft_model *m, const weft_dataset *data
         TRY(checkpoint_read(r, err));
         r->resumed = true;
     }
+    TRY(folder_make(o->folder, err)); /* not before everything else is known to be right */
     return run_all(r, o, err);
 }
 

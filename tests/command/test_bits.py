@@ -13,8 +13,8 @@ train: {epochs: 1, batch: 33, seed: 7, max_steps: 200, log_steps: true}
 OPTIMIZERS = {"sgd": "{name: sgd, lr: 0.1, momentum: 0.9}", "adam": "{name: adam, lr: 0.001}"}
 # SHA-256 of the tensors after those steps. It changes with the arithmetic and with nothing else: whoever changes that says so.
 GOLDEN = {
-    "sgd": "?",
-    "adam": "?",
+    "sgd": "fdbba9d0f0ba3bc52dfaa27cf1a4c704433c5064d6660f722ab910b246df3094",
+    "adam": "8bdb806387ccf8545dcfef5daf2d62d0b07147199c7314e58063ec616fdd8453",
 }
 
 
