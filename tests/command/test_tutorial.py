@@ -6,8 +6,9 @@ import os
 import weft
 from init_params import write_init
 
-# what is allowed beyond PyTorch's own range over its seeds
-LOSS_SLACK, ACCURACY_SLACK = 0.01, 0.015
+# What is allowed beyond PyTorch's range over a few seeds. Accuracy after an epoch depends on its last batches, most of all with Adam:
+# over 8 seeds PyTorch gives 0.854 to 0.873 (deviation 0.006); unscaled, its first epoch's loss is 21 to 182 over 5 seeds.
+LOSS_SLACK, ACCURACY_SLACK, ADAM_ACCURACY_SLACK = 0.01, 0.015, 0.035
 SHORT = ["--set", "train.max_steps=150"]  # under sanitizers
 
 
@@ -43,7 +44,7 @@ class Tutorial(weft.Case):
         for seed in (1, 2):
             with self.subTest(seed=seed):
                 lines = self.train("optimizer={name: adam, lr: 0.001}", seed=seed, folder=f"run{seed}")
-                self.check(lines[0], loss=(0.473 - 0.008, 0.480 + 0.008), accuracy=(0.867 - 0.01, 0.878 + 0.01))
+                self.check(lines[0], loss=(0.473 - 0.008, 0.480 + 0.008), accuracy=(0.867 - ADAM_ACCURACY_SLACK, 0.878 + ADAM_ACCURACY_SLACK))
 
     def test_two_hidden_layers_land_where_pytorch_does(self):
         lines = self.train("optimizer={name: adam, lr: 0.001}", "model=[linear 1000, relu, linear 512, relu, linear 10]")
@@ -53,13 +54,13 @@ class Tutorial(weft.Case):
         for seed in (1, 2):
             with self.subTest(seed=seed):
                 lines = self.train("optimizer={name: adam, lr: 0.001}", "model=[linear 10]", seed=seed, folder=f"run{seed}")
-                self.check(lines[0], loss=(0.596 - LOSS_SLACK, 0.596 + LOSS_SLACK), accuracy=(0.840 - 0.01, 0.840 + 0.01))
+                self.check(lines[0], loss=(0.596 - LOSS_SLACK, 0.596 + LOSS_SLACK), accuracy=(0.840 - ACCURACY_SLACK, 0.840 + ACCURACY_SLACK))
 
     def test_unscaled_sgd_falls_over_and_then_learns_next_to_nothing(self):
         lines = self.train("data.scale=1", "train.epochs=3")
         if weft.SAN:
             return
-        self.check(lines[0], loss=(20, 45))
+        self.check(lines[0], loss=(15, 200))
         for line in lines[1:]:
             self.check(line, loss=(2.0, 2.5), accuracy=(0.09, 0.25))
 
