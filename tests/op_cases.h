@@ -1,0 +1,359 @@
+/* What tests of ops share: an op of one case, its numbers, its reference and its kernels. */
+#ifndef OP_CASES_H
+#define OP_CASES_H
+
+#include "numbers.h"
+
+#include "op/op.h"
+
+static const size_t batches[] = {1, 3, 32};
+
+/* ---- An op of one case, ready to run ---- */
+
+typedef struct layer {
+    isa level;
+    const op *op;
+    node *node; /* NULL: a loss */
+    const void *fields;
+    size_t in, out;
+    graph graph;
+    arena memory;
+} layer;
+
+static inline layer layer_make(isa level, const op *o, const char *spec, size_t in)
+{
+    layer l = {.level = level, .in = in, .out = in};
+    weft_error err = {0};
+    const setting *list = setting_list_from_specs(&l.memory, spec, (where){"case", 0, 0}, &err);
+    if (!list)
+        fail_msg("%s", err.message);
+    if (o->kind == OP_LOSS) {
+        if (loss_read(&l.op, &l.fields, list->first, level, &l.memory, &err) != WEFT_OK)
+            fail_msg("%s", err.message);
+        return l;
+    }
+    if (graph_build(&l.graph, list, level, &l.memory, &err) != WEFT_OK ||
+        graph_infer(&l.graph, in, kernels_of(level), &err) != WEFT_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(l.graph.n_nodes, 1);
+    l.node = l.graph.nodes;
+    l.op = l.node->op;
+    l.fields = l.node->fields;
+    l.out = l.graph.out;
+    return l;
+}
+
+/* What goes into an op, and what comes out: [B, in], [B, out], and parameters as a state dict has them. */
+typedef struct numbers {
+    size_t B;
+    double *x, *dy, *y, *dx, *params[MAX_PARAMS], *dparams[MAX_PARAMS];
+} numbers;
+
+static inline double *doubles(size_t n)
+{
+    double *p = calloc(n + 1, sizeof *p);
+    assert_non_null(p);
+    return p;
+}
+
+static inline size_t param_numbers(const layer *l, size_t p)
+{
+    return l->node && p < l->node->n_params ? shape_numbers(&l->node->params[p].shape) : 0;
+}
+
+static inline numbers numbers_make(const layer *l, size_t B)
+{
+    numbers n = {B, doubles(B * l->in), doubles(B * l->out), doubles(B * l->out), doubles(B * l->in), {0}, {0}};
+    for (size_t p = 0; p < MAX_PARAMS; p++) {
+        n.params[p] = doubles(param_numbers(l, p));
+        n.dparams[p] = doubles(param_numbers(l, p));
+    }
+    return n;
+}
+
+static inline void numbers_free(numbers *n)
+{
+    double *const all[] = {n->x, n->dy, n->y, n->dx};
+    for (size_t i = 0; i < COUNT(all); i++)
+        free(all[i]);
+    for (size_t p = 0; p < MAX_PARAMS; p++) {
+        free(n->params[p]);
+        free(n->dparams[p]);
+    }
+}
+
+static inline void fill(double *values, size_t n, double spread, uint64_t stream)
+{
+    for (size_t i = 0; i < n; i++)
+        values[i] = (double)(float)(spread * noise(stream, i)); /* the same in float and in double */
+}
+
+static inline void numbers_draw(const layer *l, numbers *n)
+{
+    fill(n->x, n->B * l->in, 3, 20);
+    fill(n->dy, n->B * l->out, 1, 21);
+    for (size_t p = 0; p < MAX_PARAMS; p++)
+        fill(n->params[p], param_numbers(l, p), 1, 22 + p);
+}
+
+static int32_t label_of(const layer *l, size_t sample) { return (int32_t)((sample * 7 + 1) % l->in); }
+
+/* ---- The reference, of all kinds of ops alike ---- */
+
+static inline void reference(const layer *l, numbers *n)
+{
+    if (l->op->kind == OP_LAYER)
+        l->op->reference(l->node, n->B, n->x, (const double *const *)n->params, n->y);
+    for (size_t i = 0; l->op->kind == OP_MAP && i < n->B * l->in; i++)
+        n->y[i] = l->op->value(n->x[i], l->fields);
+}
+
+/* Adds to dx and dparams, as the ops do. */
+static inline void reference_grad(const layer *l, numbers *n)
+{
+    if (l->op->kind == OP_LAYER)
+        l->op->reference_grad(l->node, n->B, n->x, (const double *const *)n->params, n->dy, n->dx, n->dparams);
+    for (size_t i = 0; l->op->kind == OP_MAP && i < n->B * l->in; i++)
+        n->dx[i] += n->dy[i] * l->op->slope(n->x[i], l->fields);
+}
+
+/* The sums of magnitudes behind every number, which rounding is proportional to: the same formulas over magnitudes. */
+static inline numbers magnitudes(const layer *l, const numbers *n)
+{
+    numbers m = numbers_make(l, n->B);
+    for (size_t i = 0; i < n->B * l->in; i++)
+        m.x[i] = fabs(n->x[i]);
+    for (size_t i = 0; i < n->B * l->out; i++)
+        m.dy[i] = fabs(n->dy[i]);
+    for (size_t p = 0; p < MAX_PARAMS; p++)
+        for (size_t i = 0; i < param_numbers(l, p); i++)
+            m.params[p][i] = fabs(n->params[p][i]);
+    if (l->op->kind == OP_LAYER) {
+        reference(l, &m);
+        reference_grad(l, &m);
+    }
+    for (size_t i = 0; l->op->kind == OP_MAP && i < n->B * l->in; i++) {
+        m.y[i] = fabs(l->op->value(n->x[i], l->fields));
+        m.dx[i] = m.dy[i] * fmax(1, fabs(l->op->slope(n->x[i], l->fields)));
+    }
+    return m;
+}
+
+/* Roundings on the way to one number: those of the longest chain of sums, or 4 ulps (8 units) of a map and what its slope
+ * makes of them. */
+static inline double roundings(const layer *l, size_t B)
+{
+    return l->op->kind == OP_MAP ? 16 : (double)MAX(MAX(l->in, l->out), B) + 4;
+}
+
+static inline void assert_close(const double *is, const double *want, const double *magnitude, size_t n, double units,
+                         const char *what, const char *spec)
+{
+    for (size_t i = 0; i < n; i++) {
+        const double tolerance = units * magnitude[i] + DENORMAL;
+        if (!(fabs(is[i] - want[i]) <= tolerance))
+            fail_msg("%s: %s[%zu] of %zu is %.17g, not %.17g within %g", spec, what, i, n, is[i], want[i], tolerance);
+    }
+}
+
+/* `unit` is what one rounding makes of 1. */
+static inline void assert_same_numbers(const layer *l, const numbers *is, const numbers *want, double unit, const char *spec)
+{
+    numbers m = magnitudes(l, want);
+    const double units = unit * roundings(l, want->B);
+    assert_close(is->y, want->y, m.y, want->B * l->out, units, "y", spec);
+    assert_close(is->dx, want->dx, m.dx, want->B * l->in, units, "dx", spec);
+    for (size_t p = 0; p < MAX_PARAMS; p++)
+        assert_close(is->dparams[p], want->dparams[p], m.dparams[p], param_numbers(l, p), units,
+                     param_numbers(l, p) ? l->node->params[p].name : "", spec);
+    numbers_free(&m);
+}
+
+/* ---- The kernels, through the steps that the op emits ---- */
+
+static inline void fill_matrix(const value *v, const double *from)
+{
+    for (size_t r = 0; r < v->at.rows; r++)
+        for (size_t c = 0; c < v->at.ld; c++)
+            v->at.data[r * v->at.ld + c] = c < v->at.cols ? (float)from[r * v->at.cols + c] : 0;
+}
+
+static inline void read_matrix(const value *v, double *to)
+{
+    for (size_t r = 0; r < v->at.rows; r++)
+        for (size_t c = 0; c < v->at.cols; c++)
+            to[r * v->at.cols + c] = (double)at(&v->at, r, c);
+}
+
+static inline void run_step(step *s)
+{
+    s->call = (call){.fields = s->fields, .map = s->map, .map_grad = s->map_grad, .map_fields = s->map_fields};
+    for (size_t i = 0; i < MAX_IN; i++)
+        s->call.in[i] = s->in[i] ? s->in[i]->at : (operand){0};
+    for (size_t i = 0; i < MAX_OUT; i++)
+        s->call.out[i] = s->out[i] ? s->out[i]->at : (operand){0};
+    s->call.map_y = s->map_y ? s->map_y->at : (operand){0};
+    s->kernel->run(&s->call, 0, s->kernel->tiles(&s->call));
+}
+
+static inline void pack_params(const layer *l, const numbers *n, real *block)
+{
+    float *params[MAX_PARAMS];
+    for (size_t p = 0; p < MAX_PARAMS; p++) {
+        params[p] = calloc(param_numbers(l, p) + 1, sizeof(float));
+        assert_non_null(params[p]);
+        for (size_t i = 0; i < param_numbers(l, p); i++)
+            params[p][i] = (float)n->params[p][i];
+    }
+    l->op->pack(l->node, kernels_of(l->level), (const float *const *)params, block);
+    for (size_t p = 0; p < MAX_PARAMS; p++)
+        free(params[p]);
+}
+
+static inline void unpack_gradients(const layer *l, const real *block, numbers *n)
+{
+    float *params[MAX_PARAMS];
+    for (size_t p = 0; p < MAX_PARAMS; p++) {
+        params[p] = calloc(param_numbers(l, p) + 1, sizeof(float));
+        assert_non_null(params[p]);
+    }
+    l->op->unpack(l->node, kernels_of(l->level), block, params);
+    for (size_t p = 0; p < MAX_PARAMS; p++) {
+        for (size_t i = 0; i < param_numbers(l, p); i++)
+            n->dparams[p][i] = (double)params[p][i];
+        free(params[p]);
+    }
+}
+
+static inline void run_layer(const layer *l, numbers *n)
+{
+    arena memory = {0};
+    value *weights = NULL, *gradients = NULL;
+    builder b = {.k = kernels_of(l->level), .memory = &memory, .batch = n->B, .weights = &weights, .gradients = &gradients};
+    value *x = builder_value(&b, VALUE_BATCH, "x", NULL, l->in), *dy = builder_value(&b, VALUE_GRADIENT, "dy", NULL, l->out);
+    const value *y = l->op->forward(&b, l->node, x), *dx = l->op->backward(&b, l->node, x, dy, true);
+    assert_false(b.failed);
+    guarded *data = calloc(b.n_values, sizeof *data);
+    assert_non_null(data);
+    for (size_t i = 0; i < b.n_values; i++) {
+        data[i] = guarded_make(b.values[i]->numbers);
+        b.values[i]->at.data = data[i].data;
+    }
+    fill_matrix(x, n->x);
+    fill_matrix(dy, n->dy);
+    if (weights)
+        pack_params(l, n, weights->at.data);
+    for (size_t i = 0; i < b.n_steps; i++)
+        run_step(b.steps[i]);
+    read_matrix(y, n->y);
+    read_matrix(dx, n->dx);
+    if (gradients)
+        unpack_gradients(l, gradients->at.data, n);
+    for (size_t i = 0; i < b.n_values; i++)
+        guarded_free(&data[i]);
+    free(data);
+    arena_deinit(&memory);
+}
+
+static inline void run_map(const layer *l, numbers *n)
+{
+    const size_t count = n->B * l->in;
+    guarded x = guarded_make(count), y = guarded_make(count), dx = guarded_make(count);
+    for (size_t i = 0; i < count; i++) {
+        x.data[i] = y.data[i] = (float)n->x[i];
+        dx.data[i] = (float)n->dy[i];
+    }
+    if (l->op->map) {
+        l->op->map(y.data, count, l->fields);
+        l->op->map_grad(dx.data, l->op->gradient_needs_input ? x.data : y.data, count, l->fields);
+    }
+    for (size_t i = 0; i < count; i++) {
+        n->y[i] = (double)y.data[i];
+        n->dx[i] = (double)dx.data[i];
+    }
+    guarded_free(&x);
+    guarded_free(&y);
+    guarded_free(&dx);
+}
+
+/* Fills y, dx and dparams by the kernels. */
+static inline void run(const layer *l, numbers *n)
+{
+    if (l->op->kind == OP_MAP)
+        run_map(l, n);
+    else
+        run_layer(l, n);
+}
+
+/* A copy of what goes in; nothing has come out yet. */
+static inline numbers inputs_of(const layer *l, const numbers *n)
+{
+    numbers copy = numbers_make(l, n->B);
+    memcpy(copy.x, n->x, n->B * l->in * sizeof *n->x);
+    memcpy(copy.dy, n->dy, n->B * l->out * sizeof *n->dy);
+    for (size_t p = 0; p < MAX_PARAMS; p++)
+        memcpy(copy.params[p], n->params[p], param_numbers(l, p) * sizeof(double));
+    return copy;
+}
+
+/* ---- Walking over ops and cases ---- */
+
+typedef void checker(const layer *l, size_t B, const char *spec);
+
+static inline void for_cases(isa level, bool losses, checker *check)
+{
+    for (const op *const *o = op_table(level); *o; o++)
+        for (const op_case *c = (*o)->cases; c->spec && ((*o)->kind == OP_LOSS) == losses; c++)
+            for (size_t b = 0; b < COUNT(batches); b++) {
+                layer l = layer_make(level, *o, c->spec, c->in);
+                assert_string_equal(l.op->name, (*o)->name);
+                check(&l, batches[b], c->spec);
+                arena_deinit(&l.memory);
+            }
+}
+
+static inline void every_op_has_cases_and_what_its_kind_needs(void **unused)
+{
+    (void)unused;
+    FOR_ISAS(level)
+        for (const op *const *o = op_table(level); *o; o++) {
+            assert_true((*o)->name && (*o)->help && (*o)->formula);
+            assert_true((*o)->cases && (*o)->cases[0].spec);
+            assert_ptr_equal(op_find(level, (*o)->name, (*o)->kind == OP_LOSS), *o);
+            assert_null(op_find(level, (*o)->name, (*o)->kind != OP_LOSS));
+            if ((*o)->kind == OP_LAYER)
+                assert_true((*o)->forward && (*o)->backward && (*o)->reference && (*o)->reference_grad);
+            if ((*o)->kind == OP_MAP)
+                assert_true((*o)->value && (*o)->slope && !(*o)->map == !(*o)->map_grad);
+            if ((*o)->kind == OP_LOSS)
+                assert_true((*o)->loss.run && (*o)->loss.tiles && (*o)->reference_loss);
+        }
+}
+
+/* Runs the kernel of a loss over logits [B, C]. */
+static inline void run_loss(const layer *l, const double *logits, const int32_t *labels, const uint32_t *index, size_t B,
+                     double *losses, double *gradient)
+{
+    matrix x = matrix_make(B, l->in), loss = matrix_make(B, 1), dx = matrix_make(B, l->in);
+    for (size_t i = 0; i < B * l->in; i++)
+        x.at.data[i / l->in * x.at.ld + i % l->in] = (float)logits[i];
+    const batch source = {.labels = labels, .index = index, .n = B};
+    const batch *running = &source;
+    const call c = {.in = {x.at}, .out = {loss.at, dx.at}, .fields = l->fields, .source = &running};
+    const size_t tiles = l->op->loss.tiles(&c);
+    l->op->loss.run(&c, tiles / 2, tiles);
+    l->op->loss.run(&c, 0, tiles / 2);
+    for (size_t r = 0; r < B; r++) {
+        losses[r] = (double)at(&loss.at, r, 0);
+        for (size_t i = 0; i < dx.at.ld; i++)
+            if (i < l->in)
+                gradient[r * l->in + i] = (double)at(&dx.at, r, i);
+            else
+                assert_true(at(&dx.at, r, i) == 0); /* products read it */
+    }
+    matrix_free(&x);
+    matrix_free(&loss);
+    matrix_free(&dx);
+}
+
+#endif

@@ -1,0 +1,318 @@
+/* Ops where numbers end: all exponents, kinks, infinities; on every instruction set; and what users write wrong. */
+#include "op_cases.h"
+
+/* ---- All floats, kinks and ends ---- */
+
+enum { MANTISSAS = 8, SWEEP = 2 * 277 * MANTISSAS };
+
+/* Floats of every exponent, from the smallest to the largest, of both signs. */
+static void sweep(float *x)
+{
+    for (int i = 0; i < SWEEP; i++) {
+        const int sign = i % 2, mantissa = i / 2 % MANTISSAS, exponent = i / 2 / MANTISSAS - 149;
+        x[i] = (float)ldexp((sign ? -1 : 1) * (1 + (mantissa + 0.5 * noise(50, (uint64_t)i) * mantissa) / 12), exponent);
+    }
+}
+
+static void maps_are_within_4_ulps_on_all_exponents(void **unused)
+{
+    (void)unused;
+    float x[SWEEP], y[SWEEP];
+    sweep(x);
+    FOR_ISAS(level)
+        for (const op *const *o = op_table(level); *o; o++) {
+            if (!(*o)->map)
+                continue;
+            memcpy(y, x, sizeof y);
+            layer l = layer_make(level, *o, (*o)->cases[0].spec, 1);
+            l.op->map(y, SWEEP, l.fields);
+            for (int i = 0; i < SWEEP; i++)
+                if (!(ulps(y[i], l.op->value((double)x[i], l.fields)) <= 4))
+                    fail_msg("%s of %a is %a, not %a", l.op->name, (double)x[i], (double)y[i],
+                             l.op->value((double)x[i], l.fields));
+            arena_deinit(&l.memory);
+        }
+}
+
+static void slopes_of_maps_are_right_on_all_exponents(void **unused)
+{
+    (void)unused;
+    float x[SWEEP], y[SWEEP], dx[SWEEP];
+    sweep(x);
+    FOR_ISAS(level)
+        for (const op *const *o = op_table(level); *o; o++) {
+            if (!(*o)->map)
+                continue;
+            layer l = layer_make(level, *o, (*o)->cases[0].spec, 1);
+            memcpy(y, x, sizeof y);
+            l.op->map(y, SWEEP, l.fields);
+            for (int i = 0; i < SWEEP; i++)
+                dx[i] = 1;
+            l.op->map_grad(dx, l.op->gradient_needs_input ? x : y, SWEEP, l.fields);
+            for (int i = 0; i < SWEEP; i++) {
+                const double slope = l.op->slope((double)x[i], l.fields);
+                if (!(fabs((double)dx[i] - slope) <= 16 * UNIT * fmax(1, fabs(slope))))
+                    fail_msg("slope of %s at %a is %a, not %a", l.op->name, (double)x[i], (double)dx[i], slope);
+            }
+            arena_deinit(&l.memory);
+        }
+}
+
+/* Softmax of (0, -t) is (1, exp(-t)) / (1 + exp(-t)); the gradient shows it. */
+static void exp_is_within_4_ulps_down_to_the_smallest_normal_numbers(void **unused)
+{
+    (void)unused;
+    static const int32_t label = 0;
+    FOR_ISAS(level)
+    {
+        layer l = layer_make(level, op_find(level, "cross_entropy", true), "cross_entropy", 2);
+        for (int i = 0; i < 4000; i++) {
+            const double t = (double)(float)ldexp(1 + 0.999 * fabs(noise(51, (uint64_t)i)), i % 40 - 34), logits[] = {0, -t};
+            double loss, dx[2];
+            if (t > 87)
+                continue;
+            run_loss(&l, logits, &label, NULL, 1, &loss, dx);
+            if (!(ulps((float)dx[1], exp(-t) / (1 + exp(-t))) <= 4))
+                fail_msg("softmax of -%a is %a, not %a", t, dx[1], exp(-t) / (1 + exp(-t)));
+        }
+        arena_deinit(&l.memory);
+    }
+}
+
+/* What a map makes of x, alone and in a row long enough for whole vectors; both must be the same. */
+static float map_one(const layer *l, float x)
+{
+    float row[40];
+    for (size_t i = 0; i < COUNT(row); i++)
+        row[i] = x;
+    l->op->map(row, COUNT(row) - 1, l->fields);
+    assert_int_equal(bits_of(row[39]), bits_of(x));
+    for (size_t i = 1; i < COUNT(row) - 1; i++)
+        assert_int_equal(bits_of(row[i]), bits_of(row[0]));
+    float one = x;
+    l->op->map(&one, 1, l->fields);
+    assert_int_equal(bits_of(one), bits_of(row[0]));
+    return one;
+}
+
+static void maps_pass_nan_and_reach_their_limits(void **unused)
+{
+    (void)unused;
+    static const float ends[] = {0, -0.0f, INFINITY, -INFINITY, 1000, -1000, 3e38f, -3e38f};
+    FOR_ISAS(level)
+        for (const op *const *o = op_table(level); *o; o++) {
+            if (!(*o)->map)
+                continue;
+            layer l = layer_make(level, *o, (*o)->cases[0].spec, 1);
+            assert_true(isnan(map_one(&l, NAN)));
+            for (size_t i = 0; i < COUNT(ends); i++)
+                if (!(map_one(&l, ends[i]) == (float)l.op->value((double)ends[i], l.fields)))
+                    fail_msg("%s of %g is %g", l.op->name, (double)ends[i], (double)map_one(&l, ends[i]));
+            arena_deinit(&l.memory);
+        }
+}
+
+static void assert_map(const char *name, float x, float y, float slope)
+{
+    FOR_ISAS(level)
+    {
+        layer l = layer_make(level, op_find(level, name, false), name, 1);
+        const float is = map_one(&l, x);
+        float dx = 1;
+        assert_true(is == y);
+        l.op->map_grad(&dx, l.op->gradient_needs_input ? &x : &is, 1, l.fields);
+        assert_true(dx == slope);
+        assert_true((float)l.op->slope((double)x, l.fields) == slope);
+        arena_deinit(&l.memory);
+    }
+}
+
+static void maps_are_what_torch_documents_at_their_kinks_and_ends(void **unused)
+{
+    (void)unused;
+    assert_map("relu", 0, 0, 0);
+    assert_map("relu", -0.0f, 0, 0);
+    assert_map("relu", 0x1p-149f, 0x1p-149f, 1);
+    assert_map("relu", -0x1p-149f, 0, 0);
+    assert_map("relu", INFINITY, INFINITY, 1);
+    assert_map("relu", -INFINITY, 0, 0);
+    assert_map("sigmoid", 0, 0.5f, 0.25f);
+    assert_map("sigmoid", 1000, 1, 0);
+    assert_map("sigmoid", -1000, 0, 0);
+    assert_map("sigmoid", INFINITY, 1, 0);
+    assert_map("sigmoid", -INFINITY, 0, 0);
+    assert_map("tanh", 0, 0, 1);
+    assert_map("tanh", INFINITY, 1, 0);
+    assert_map("tanh", -INFINITY, -1, 0);
+}
+
+/* C logits of `rest`, but for `other` at `place`; the loss of `label`. */
+static double loss_among(isa level, size_t C, double rest, size_t place, double other, int32_t label)
+{
+    layer l = layer_make(level, op_find(level, "cross_entropy", true), "cross_entropy", C);
+    double *logits = doubles(C), *dx = doubles(C), loss;
+    for (size_t i = 0; i < C; i++)
+        logits[i] = rest;
+    logits[place] = other;
+    run_loss(&l, logits, &label, NULL, 1, &loss, dx);
+    double sum = 0;
+    for (size_t i = 0; i < C; i++)
+        sum += dx[i];
+    assert_true(!isfinite(loss) || fabs(sum) <= (double)C * UNIT * 4);
+    free(logits);
+    free(dx);
+    arena_deinit(&l.memory);
+    return loss;
+}
+
+static void cross_entropy_never_overflows(void **unused)
+{
+    (void)unused;
+    FOR_ISAS(level)
+    {
+        assert_true(fabs(loss_among(level, 1000, 0, 3, 88, 7) - 88) <= 88e-6);
+        assert_true(fabs(loss_among(level, 1000, 0, 3, 88, 3)) <= 1e-6);
+        assert_true(fabs(loss_among(level, 1000, 0, 3, -88, 3) - (88 + log(999))) <= 95e-6);
+        assert_true(fabs(loss_among(level, 10, -1e38, 2, 1e38, 2)) <= 1e-6);
+        assert_true(fabs(loss_among(level, 10, -1e38, 2, 1e38, 3) / 2e38 - 1) <= 1e-6);
+        assert_true(fabs(loss_among(level, 10, 1e38, 2, 1e38, 3) - log(10)) <= 1e-6 * log(10));
+        assert_true(fabs(loss_among(level, 10, -5, 2, -5, 3) - log(10)) <= 1e-6 * log(10));
+        assert_true(fabs(loss_among(level, 2, 0, 1, -200, 1) - 200) <= 200e-6);
+        assert_true(loss_among(level, 1, 5, 0, 5, 0) == 0);
+    }
+}
+
+static void cross_entropy_of_what_is_not_finite_is_not_finite(void **unused)
+{
+    (void)unused;
+    FOR_ISAS(level)
+    {
+        for (size_t place = 0; place < 20; place += 19) {
+            assert_true(isnan(loss_among(level, 20, 0, place, (double)NAN, 3)));
+            assert_true(isnan(loss_among(level, 20, 0, place, (double)INFINITY, 3)));
+        }
+        assert_true(loss_among(level, 20, 0, 3, -(double)INFINITY, 3) == (double)INFINITY);
+        assert_true(fabs(loss_among(level, 20, 0, 4, -(double)INFINITY, 3) - log(19)) <= 3e-6);
+    }
+}
+
+/* ---- Instruction sets ---- */
+
+static void every_instruction_set_makes_the_same_bits(void **unused)
+{
+    (void)unused;
+    static float x[SWEEP], y[N_ISAS][SWEEP], dx[N_ISAS][SWEEP];
+    sweep(x);
+    for (const op *const *o = op_table(ISA_V3); *o; o++) {
+        if (!(*o)->map)
+            continue;
+        FOR_ISAS(level)
+        {
+            layer l = layer_make(level, op_find(level, (*o)->name, false), (*o)->cases[0].spec, 1);
+            memcpy(y[level], x, sizeof x);
+            l.op->map(y[level], SWEEP, l.fields);
+            for (int i = 0; i < SWEEP; i++)
+                dx[level][i] = (float)noise(60, (uint64_t)i);
+            l.op->map_grad(dx[level], l.op->gradient_needs_input ? x : y[level], SWEEP, l.fields);
+            assert_memory_equal(y[level], y[ISA_V3], sizeof x);
+            assert_memory_equal(dx[level], dx[ISA_V3], sizeof x);
+            arena_deinit(&l.memory);
+        }
+    }
+}
+
+/* Of v3 what comes out is kept in `first`; of the others it is compared with that. */
+static void check_bits(const char *spec, size_t in, bool loss)
+{
+    numbers first = {0};
+    double losses[N_ISAS][32] = {{0}};
+    FOR_ISAS(level)
+    {
+        char name[64];
+        snprintf(name, sizeof name, "%s", spec);
+        name[strcspn(name, " ")] = 0;
+        layer l = layer_make(level, op_find(level, name, loss), spec, in);
+        numbers n = numbers_make(&l, 32);
+        numbers_draw(&l, &n);
+        int32_t labels[32];
+        for (size_t r = 0; r < 32; r++)
+            labels[r] = label_of(&l, r);
+        if (loss)
+            run_loss(&l, n.x, labels, NULL, 32, losses[level], n.dx);
+        else
+            run(&l, &n);
+        if (!first.x)
+            first = n;
+        assert_memory_equal(losses[level], losses[ISA_V3], sizeof losses[level]);
+        assert_memory_equal(n.dx, first.dx, 32 * l.in * sizeof(double));
+        assert_memory_equal(n.y, first.y, 32 * l.out * sizeof(double));
+        for (size_t p = 0; p < MAX_PARAMS; p++)
+            assert_memory_equal(n.dparams[p], first.dparams[p], (param_numbers(&l, p) + 1) * sizeof(double));
+        if (n.x != first.x)
+            numbers_free(&n);
+        arena_deinit(&l.memory);
+    }
+    numbers_free(&first);
+}
+
+static void every_instruction_set_runs_layers_and_losses_to_the_same_bits(void **unused)
+{
+    (void)unused;
+    for (const op *const *o = op_table(ISA_V3); *o; o++)
+        for (const op_case *c = (*o)->cases; c->spec; c++)
+            check_bits(c->spec, c->in, (*o)->kind == OP_LOSS);
+}
+
+/* ---- What users write ---- */
+
+static void layers_that_are_not_there_are_refused_all_at_once(void **unused)
+{
+    (void)unused;
+    arena memory = {0};
+    weft_error err = {0};
+    graph g = {0};
+    const setting *list = setting_list_from_specs(&memory, "linear, rleu, linear 3 biass=true, cross_entropy, linear 0",
+                                                  (where){"file", 1, 1}, &err);
+    assert_non_null(list);
+    assert_int_equal(graph_build(&g, list, ISA_V3, &memory, &err), WEFT_BAD_INPUT);
+    assert_int_equal(err.count, 5);
+    assert_non_null(strstr(err.message, "out_features"));
+    assert_non_null(strstr(err.message, "\"relu\""));
+    assert_non_null(strstr(err.message, "\"bias\""));
+    assert_non_null(strstr(err.message, "cross_entropy"));
+    arena_deinit(&memory);
+}
+
+static void shapes_can_be_inferred_again_for_other_inputs(void **unused)
+{
+    (void)unused;
+    layer l = layer_make(ISA_V3, op_find(ISA_V3, "linear", false), "linear 5", 3);
+    weft_error err = {0};
+    for (size_t in = 1; in < 10; in++) {
+        assert_int_equal(graph_infer(&l.graph, in, kernels_of(ISA_V3), &err), WEFT_OK);
+        assert_int_equal(l.node->n_params, 2);
+        assert_int_equal(l.graph.n_parameters, 5 * in + 5);
+        assert_int_equal(l.graph.in, in);
+        assert_int_equal(l.graph.out, 5);
+    }
+    assert_int_equal(graph_infer(&l.graph, (size_t)1 << 60, kernels_of(ISA_V3), &err), WEFT_BAD_INPUT);
+    arena_deinit(&l.memory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(maps_are_within_4_ulps_on_all_exponents),
+        cmocka_unit_test(slopes_of_maps_are_right_on_all_exponents),
+        cmocka_unit_test(exp_is_within_4_ulps_down_to_the_smallest_normal_numbers),
+        cmocka_unit_test(maps_pass_nan_and_reach_their_limits),
+        cmocka_unit_test(maps_are_what_torch_documents_at_their_kinks_and_ends),
+        cmocka_unit_test(cross_entropy_never_overflows),
+        cmocka_unit_test(cross_entropy_of_what_is_not_finite_is_not_finite),
+        cmocka_unit_test(every_instruction_set_makes_the_same_bits),
+        cmocka_unit_test(every_instruction_set_runs_layers_and_losses_to_the_same_bits),
+        cmocka_unit_test(layers_that_are_not_there_are_refused_all_at_once),
+        cmocka_unit_test(shapes_can_be_inferred_again_for_other_inputs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
