@@ -332,7 +332,7 @@ static void a_file_without_permission_is_refused(void **state)
     assert_int_equal(root ? seteuid(65534) : 0, 0);
     weft_status status = idx_read(path, LIMIT, &array, &err);
     assert_int_equal(root ? seteuid(0) : 0, 0);
-    assert_int_equal(status, WEFT_IO);
+    assert_int_equal(status, WEFT_BAD_INPUT);
     assert_non_null(strstr(err.message, "Permission denied"));
 }
 

@@ -286,10 +286,10 @@ static void a_mistake_has_its_line_and_column(void **state)
         {DATA "model: ['linear ten']\n", 2, 17, "out_features must be a whole number"},
         {DATA "model: linear 1, rleu, linear 10\n", 2, 18, "did you mean \"relu\"?"},
         {DATA "model:\n  - linear 1\n  - relu 5\n", 4, 10, "one value too many"},
-        {"[a, b]\n", 0, 0, "an experiment is a map of keys"},
-        {"a text", 0, 0, "an experiment is a map of keys"},
-        {"", 0, 0, "no experiment in this file"},
-        {"# nothing but words\n", 0, 0, "no experiment in this file"},
+        {"[a, b]\n", 1, 1, "an experiment is a map of keys"},
+        {"a text", 1, 1, "an experiment is a map of keys"},
+        {"", 1, 1, "no experiment in this file"},
+        {"# nothing but words\n", 1, 1, "no experiment in this file"},
     };
     assert_all_refused(table, COUNT(table));
 }
@@ -618,7 +618,7 @@ static void what_is_no_text_file_is_refused(void **state)
     assert_says("directory");
     err = (weft_error){0};
     assert_null(experiment_open("/nowhere/e.yaml", NULL, 0, &err));
-    assert_int_equal(err.status, WEFT_IO);
+    assert_int_equal(err.status, WEFT_BAD_INPUT);
 }
 
 /* ---- The tutorial ---- */
