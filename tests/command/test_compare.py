@@ -2,7 +2,9 @@
 """Comparisons, and what looks at their results."""
 import json
 import os
+import signal
 import struct
+import time
 
 import small
 import weft
@@ -63,8 +65,6 @@ class Compare(weft.Case):
         self.assertIn("confusion matrix", self.weft("eval", "out/plain", "--best").stdout)
 
     def test_ctrl_c_ends_all_of_them_and_saves(self):
-        import signal
-        import time
         self.compare()
         process = self.start("compare", "e.yaml", "-o", "long", "--set", "train.epochs=100000", "-q")
         while not self.exists("long", "plain", "metrics.jsonl"):
