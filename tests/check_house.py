@@ -101,10 +101,18 @@ class House(unittest.TestCase):
             self.assertTrue(found, folder)
 
     def test_the_library_neither_prints_nor_exits(self):
-        forbidden = re.compile(r"\b(printf|puts|putchar|perror|exit|_exit|abort|fprintf)\(")
+        forbidden = re.compile(r"\b(printf|puts|putchar|perror|exit|_exit|_Exit|quick_exit|abort|fprintf)\(|\b(stdout|stderr)\b")
+        for bad in ('printf("x");', "exit(1);", "fputs(s, stderr);"):
+            self.assertTrue(forbidden.search(bad), bad)
+        self.assertFalse(forbidden.search("text_printf(t); snprintf(b, 3);"))
         for path, text in sources():
             if not path.startswith("src/cli/"):
                 self.assertEqual(forbidden.findall(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)), [], path)
+
+    def test_examples_use_the_public_header_alone(self):
+        for path, text in sources("examples/*.c"):
+            self.assertEqual(re.findall(r'#include "(.*)"', text), [], path)
+            self.assertIn("#include <weft.h>", text, path)
 
     def test_no_flag_gives_up_exact_arithmetic(self):
         with open(os.path.join(ROOT, "Makefile")) as file:
