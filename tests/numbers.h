@@ -105,7 +105,7 @@ static inline void guarded_free(guarded *g)
     *g = (guarded){0};
 }
 
-/* A matrix as kernels have them: rows every `ld` numbers, its padding NaN. */
+/* A matrix as kernels have them, its padding NaN. */
 typedef struct matrix {
     operand at;
     guarded memory;
@@ -113,8 +113,8 @@ typedef struct matrix {
 
 static inline matrix matrix_make(size_t rows, size_t cols)
 {
-    matrix m = {.at = {NULL, rows, cols, round_up(cols, 16)}};
-    m.memory = guarded_make(rows * m.at.ld);
+    matrix m = {.at = {NULL, rows, cols, panel_width(cols)}};
+    m.memory = guarded_make(panel_numbers(rows, cols));
     m.at.data = m.memory.data;
     return m;
 }
@@ -124,13 +124,13 @@ static inline matrix matrix_noise(size_t rows, size_t cols, uint64_t stream)
     matrix m = matrix_make(rows, cols);
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < cols; c++)
-            m.at.data[r * m.at.ld + c] = (float)noise(stream, r * cols + c);
+            *element(&m.at, r, c) = (float)noise(stream, r * cols + c);
     return m;
 }
 
 static inline void matrix_free(matrix *m) { guarded_free(&m->memory); }
 
-static inline float at(const operand *o, size_t r, size_t c) { return o->data[r * o->ld + c]; }
+static inline float at(const operand *o, size_t r, size_t c) { return *element(o, r, c); }
 
 /* ---- Fixtures ---- */
 

@@ -33,7 +33,7 @@ static inline layer layer_make(isa level, const op *o, const char *spec, size_t 
         return l;
     }
     if (graph_build(&l.graph, list, level, &l.memory, &err) != WEFT_OK ||
-        graph_infer(&l.graph, in, kernels_of(level), &err) != WEFT_OK)
+        graph_infer(&l.graph, in, &err) != WEFT_OK)
         fail_msg("%s", err.message);
     assert_int_equal(l.graph.n_nodes, 1);
     l.node = l.graph.nodes;
@@ -174,8 +174,8 @@ static inline void assert_same_numbers(const layer *l, const numbers *is, const 
 static inline void fill_matrix(const value *v, const double *from)
 {
     for (size_t r = 0; r < v->at.rows; r++)
-        for (size_t c = 0; c < v->at.ld; c++)
-            v->at.data[r * v->at.ld + c] = c < v->at.cols ? (float)from[r * v->at.cols + c] : 0;
+        for (size_t c = 0; c < round_up(v->at.cols, v->at.width); c++)
+            *element(&v->at, r, c) = c < v->at.cols ? (float)from[r * v->at.cols + c] : 0;
 }
 
 static inline void read_matrix(const value *v, double *to)
@@ -205,7 +205,7 @@ static inline void pack_params(const layer *l, const numbers *n, real *block)
         for (size_t i = 0; i < param_numbers(l, p); i++)
             params[p][i] = (float)n->params[p][i];
     }
-    l->op->pack(l->node, kernels_of(l->level), (const float *const *)params, block);
+    l->op->pack(l->node, (const float *const *)params, block);
     for (size_t p = 0; p < MAX_PARAMS; p++)
         free(params[p]);
 }
@@ -217,7 +217,7 @@ static inline void unpack_gradients(const layer *l, const real *block, numbers *
         params[p] = calloc(param_numbers(l, p) + 1, sizeof(float));
         assert_non_null(params[p]);
     }
-    l->op->unpack(l->node, kernels_of(l->level), block, params);
+    l->op->unpack(l->node, block, params);
     for (size_t p = 0; p < MAX_PARAMS; p++) {
         for (size_t i = 0; i < param_numbers(l, p); i++)
             n->dparams[p][i] = (double)params[p][i];
@@ -336,7 +336,7 @@ static inline void run_loss(const layer *l, const double *logits, const int32_t 
 {
     matrix x = matrix_make(B, l->in), loss = matrix_make(B, 1), dx = matrix_make(B, l->in);
     for (size_t i = 0; i < B * l->in; i++)
-        x.at.data[i / l->in * x.at.ld + i % l->in] = (float)logits[i];
+        *element(&x.at, i / l->in, i % l->in) = (float)logits[i];
     const batch source = {.labels = labels, .index = index, .n = B};
     const batch *running = &source;
     const call c = {.in = {x.at}, .out = {loss.at, dx.at}, .fields = l->fields, .source = &running};
@@ -345,7 +345,7 @@ static inline void run_loss(const layer *l, const double *logits, const int32_t 
     l->op->loss.run(&c, 0, tiles / 2);
     for (size_t r = 0; r < B; r++) {
         losses[r] = (double)at(&loss.at, r, 0);
-        for (size_t i = 0; i < dx.at.ld; i++)
+        for (size_t i = 0; i < round_up(l->in, dx.at.width); i++)
             if (i < l->in)
                 gradient[r * l->in + i] = (double)at(&dx.at, r, i);
             else

@@ -18,9 +18,7 @@ typedef struct net {
 } net;
 
 /* Calls `visit` for every parameter, in the order of a state dict. */
-static void for_params(const net *n, void (*visit)(float *const params[], const node *layer, const kernels *k, real *block,
-                                                   text *out),
-                       const kernels *k, text *out)
+static void for_params(const net *n, void (*visit)(float *const params[], const node *layer, real *block, text *out), text *out)
 {
     for (size_t l = 0; l < n->graph.n_nodes; l++) {
         const node *layer = &n->graph.nodes[l];
@@ -31,24 +29,24 @@ static void for_params(const net *n, void (*visit)(float *const params[], const 
             params[p] = calloc(shape_numbers(&layer->params[p].shape), sizeof(float));
             assert_non_null(params[p]);
         }
-        visit(params, layer, k, n->weights[l], out);
+        visit(params, layer, n->weights[l], out);
         for (size_t p = 0; p < layer->n_params; p++)
             free(params[p]);
     }
 }
 
-static void draw(float *const params[], const node *layer, const kernels *k, real *block, text *out)
+static void draw(float *const params[], const node *layer, real *block, text *out)
 {
     (void)out;
     for (size_t p = 0; p < layer->n_params; p++)
         rng_uniform(SEED, RNG_INIT, (uint32_t)(layer->layer * MAX_PARAMS + p), layer->params[p].init_low,
                     layer->params[p].init_high, shape_numbers(&layer->params[p].shape), params[p]);
-    layer->op->pack(layer, k, (const float *const *)params, block);
+    layer->op->pack(layer, (const float *const *)params, block);
 }
 
-static void append(float *const params[], const node *layer, const kernels *k, real *block, text *out)
+static void append(float *const params[], const node *layer, real *block, text *out)
 {
-    layer->op->unpack(layer, k, block, params);
+    layer->op->unpack(layer, block, params);
     for (size_t p = 0; p < layer->n_params; p++)
         text_add_bytes(out, (const char *)params[p], shape_numbers(&layer->params[p].shape) * sizeof(float));
 }
@@ -61,7 +59,7 @@ static void net_make(net *n, isa level, const char *optimizer_spec)
     const setting *loss = setting_from_spec(&n->memory, "cross_entropy", here, &err);
     const setting *map = setting_from_spec(&n->memory, optimizer_spec, here, &err);
     if (!list || !loss || !map || graph_build(&n->graph, list, level, &n->memory, &err) != WEFT_OK ||
-        graph_infer(&n->graph, FEATURES, kernels_of(level), &err) != WEFT_OK ||
+        graph_infer(&n->graph, FEATURES, &err) != WEFT_OK ||
         loss_read(&n->loss, &n->loss_fields, loss, level, &n->memory, &err) != WEFT_OK ||
         optimizer_read(&n->optimizer, map, level, &n->memory, &err) != WEFT_OK)
         fail_msg("%s", err.message);
@@ -72,7 +70,7 @@ static void net_make(net *n, isa level, const char *optimizer_spec)
         n->weights[l] = numbers[l] ? arena_array(&n->memory, numbers[l], sizeof(real)) : NULL;
     }
     assert_int_equal(optimizer_prepare(&n->optimizer, n->graph.n_nodes, numbers, &n->memory, &err), WEFT_OK);
-    for_params(n, draw, kernels_of(level), NULL);
+    for_params(n, draw, NULL);
 }
 
 static plan *compile(const net *n, isa level, size_t B)
@@ -122,7 +120,7 @@ static void check_hash(const char *optimizer_spec, const char *expected)
             train(&n, level, threads);
             text bits = {0};
             char hex[65];
-            for_params(&n, append, kernels_of(level), &bits);
+            for_params(&n, append, &bits);
             assert_int_equal(bits.length, sizeof(float) * n.graph.n_parameters);
             sha256_hex(bits.data, bits.length, hex);
             if (strcmp(hex, expected) != 0)

@@ -118,7 +118,7 @@ static void fill_block(const net *n, const node *layer)
         for (size_t i = 0; i < count; i++)
             params[p][i] = parameter(layer, p, i);
     }
-    layer->op->pack(layer, kernels_of(n->level), (const float *const *)params, n->weights[layer->layer]);
+    layer->op->pack(layer, (const float *const *)params, n->weights[layer->layer]);
     for (size_t p = 0; p < MAX_PARAMS; p++)
         free(params[p]);
 }
@@ -132,7 +132,7 @@ static net net_make(isa level, const char *layers, size_t features, const char *
     const setting *list = setting_list_from_specs(&n.memory, layers, here, &err);
     const setting *loss = setting_from_spec(&n.memory, "cross_entropy", here, &err);
     if (!list || !loss || graph_build(&n.graph, list, level, &n.memory, &err) != WEFT_OK ||
-        graph_infer(&n.graph, features, kernels_of(level), &err) != WEFT_OK ||
+        graph_infer(&n.graph, features, &err) != WEFT_OK ||
         loss_read(&n.loss, &n.loss_fields, loss, level, &n.memory, &err) != WEFT_OK)
         fail_msg("%s", err.message);
     n.weights = arena_array(&n.memory, n.graph.n_nodes, sizeof *n.weights);
@@ -238,23 +238,23 @@ static void the_tutorials_plan_reads_as_expected(void **unused)
     (void)unused;
     assert_printed(
         "linear 1000, relu, linear 10", "sgd", PLAN_TRAIN,
-        "plan: train, batch 32, v3, 9 steps, 0.368 MB of buffers; | waits for all threads\n"
+        "plan: train, batch 32, v3, 9 steps, 0.372 MB of buffers; | waits for all threads\n"
         "  #   step                   kernel        tiles     MFLOP        MB  buffers\n"
         "  0   gather                 gather           32     0.000     0.100  -> x [32, 784]\n"
-        "  1 | linear + relu          product          84    50.240     3.368  x [32, 784], w0 [785, 1000] -> y1 [32, 1000]\n"
+        "  1 | linear + relu          product          42    50.240     3.368  x [32, 784], w0 [785, 1000] -> y1 [32, 1000]\n"
         "  2 | linear                 product           2     0.641     0.169  y1 [32, 1000], w2 [1001, 10] -> y2 [32, 10]\n"
         "  3 | cross_entropy          cross_entropy    32     0.000     0.003  y2 [32, 10] -> losses [32, 1], dlogits [32, 10]\n"
         "  4 | mean                   mean              1     0.000     0.000  losses [32, 1] -> loss [1, 1]\n"
-        "  5   transpose              transpose         2     0.000     0.003  dlogits [32, 10] -> dlogits^T [10, 32]\n"
+        "  5   transpose              transpose         1     0.000     0.003  dlogits [32, 10] -> dlogits^T [10, 32]\n"
         "  6 | linear dx + relu dx    product_dx       63     0.640     0.297  dlogits^T [10, 32], w2 [1001, 10], y1 [32, 1000] -> dx1 [32, 1000]\n"
-        "  7 | linear dw + sgd        product_dw       16     0.641     0.209  y1 [32, 1000], dlogits [32, 10] -> w2 [1001, 10]\n"
-        "  8   linear dw + sgd        product_dw      546    50.240     6.508  x [32, 784], dx1 [32, 1000] -> w0 [785, 1000]\n");
+        "  7 | linear dw + sgd        product_dw       21     0.641     0.209  y1 [32, 1000], dlogits [32, 10] -> w2 [1001, 10]\n"
+        "  8   linear dw + sgd        product_dw      357    50.240     6.508  x [32, 784], dx1 [32, 1000] -> w0 [785, 1000]\n");
     assert_printed(
         "linear 1000, relu, linear 10", NULL, PLAN_EVALUATE,
-        "plan: evaluate, batch 32, v3, 5 steps, 0.229 MB of buffers; | waits for all threads\n"
+        "plan: evaluate, batch 32, v3, 5 steps, 0.233 MB of buffers; | waits for all threads\n"
         "  #   step                   kernel        tiles     MFLOP        MB  buffers\n"
         "  0   gather                 gather           32     0.000     0.100  -> x [32, 784]\n"
-        "  1 | linear + relu          product          84    50.240     3.368  x [32, 784], w0 [785, 1000] -> y1 [32, 1000]\n"
+        "  1 | linear + relu          product          42    50.240     3.368  x [32, 784], w0 [785, 1000] -> y1 [32, 1000]\n"
         "  2 | linear                 product           2     0.641     0.169  y1 [32, 1000], w2 [1001, 10] -> y2 [32, 10]\n"
         "  3 | cross_entropy          cross_entropy    32     0.000     0.003  y2 [32, 10] -> losses [32, 1], dlogits [32, 10]\n"
         "  4 | hits                   hits             32     0.000     0.001  y2 [32, 10] -> hits [32, 1]\n");
@@ -504,7 +504,7 @@ static void twin_update(twin *t, uint64_t at_step)
 }
 
 /* Compares a packed block, of parameters or gradients, with arrays in double. */
-static void assert_block(const net *n, const node *layer, const real *block, double *const want[], double tolerance,
+static void assert_block(const node *layer, const real *block, double *const want[], double tolerance,
                          const char *what)
 {
     float *params[MAX_PARAMS] = {0};
@@ -512,7 +512,7 @@ static void assert_block(const net *n, const node *layer, const real *block, dou
         params[p] = calloc(count_of(layer, p), sizeof(float));
         assert_non_null(params[p]);
     }
-    layer->op->unpack(layer, kernels_of(n->level), block, params);
+    layer->op->unpack(layer, block, params);
     for (size_t p = 0; p < layer->n_params; p++) {
         for (size_t i = 0; i < count_of(layer, p); i++)
             if (!(fabs((double)params[p][i] - want[p][i]) <= tolerance))
@@ -560,7 +560,7 @@ static void check_training(const char *layers, const char *optimizer_spec, isa l
         twin_update(t, at_step);
         for (size_t i = 0; i < n.graph.n_nodes; i++)
             if (n.weights[i])
-                assert_block(&n, &n.graph.nodes[i], n.weights[i], t->params[i], drift(t, at_step), layers);
+                assert_block(&n.graph.nodes[i], n.weights[i], t->params[i], drift(t, at_step), layers);
     }
     plan_free(whole);
     plan_free(smaller);
@@ -600,9 +600,9 @@ static void plans_without_an_optimizer_leave_gradients(void **unused)
             assert_true(plan_run(p, &s.batch, threads));
             for (size_t l = 0; l < n.graph.n_nodes; l++)
                 if (n.graph.nodes[l].block_numbers) {
-                    assert_block(&n, &n.graph.nodes[l], plan_gradient(p, &n.graph.nodes[l]), t->dparams[l], 128 * UNIT,
+                    assert_block(&n.graph.nodes[l], plan_gradient(p, &n.graph.nodes[l]), t->dparams[l], 128 * UNIT,
                                  networks[i]);
-                    assert_block(&n, &n.graph.nodes[l], n.weights[l], t->params[l], 0, "unmoved");
+                    assert_block(&n.graph.nodes[l], n.weights[l], t->params[l], 0, "unmoved");
                 }
             plan_free(p);
             free(s.x);
@@ -754,7 +754,7 @@ static void a_loss_alone_can_be_infinite(void **unused)
     (void)unused;
     net n = net_make(ISA_V3, "linear 2", 1, "sgd");
     const float weight[] = {3e38f, -3e38f}, bias[] = {0, 0}, *const params[] = {weight, bias};
-    n.graph.nodes[0].op->pack(&n.graph.nodes[0], kernels_of(n.level), params, n.weights[0]);
+    n.graph.nodes[0].op->pack(&n.graph.nodes[0], params, n.weights[0]);
     samples s = {0};
     samples_draw(&s, 1, 2, 1, 0);
     s.x[0] = 1;

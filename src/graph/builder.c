@@ -35,9 +35,8 @@ static value *new_value(builder *b, value_role role, const char *name, const nod
 static value *new_matrix(builder *b, value_role role, const char *name, const node *n, size_t rows, size_t cols)
 {
     value *v = new_value(b, role, name, n);
-    const size_t ld = round_up(cols, 16); /* whole vectors on every instruction set */
-    v->at = (operand){NULL, rows, cols, ld};
-    v->numbers = rows * ld;
+    v->at = (operand){NULL, rows, cols, panel_width(cols)};
+    v->numbers = panel_numbers(rows, cols);
     return v;
 }
 

@@ -41,7 +41,7 @@ typedef struct graph {
 } graph;
 
 /* Lets sizes flow through the layers for inputs of `features` numbers. */
-weft_status graph_infer(graph *g, size_t features, const kernels *k, weft_error *err);
+weft_status graph_infer(graph *g, size_t features, weft_error *err);
 
 /* ---- Steps ---- */
 
@@ -102,9 +102,9 @@ struct op {
     const op_case *cases; /* ends with a NULL spec */
 
     /* OP_LAYER. infer: from n->in to out, params and block_numbers. */
-    weft_status (*infer)(node *n, const kernels *k, weft_error *err);
-    void (*pack)(const node *n, const kernels *k, const float *const params[], real *block);
-    void (*unpack)(const node *n, const kernels *k, const real *block, float *const params[]);
+    weft_status (*infer)(node *n, weft_error *err);
+    void (*pack)(const node *n, const float *const params[], real *block);
+    void (*unpack)(const node *n, const real *block, float *const params[]);
     /* x to the value it becomes; builder_weights gives the parameters. */
     value *(*forward)(builder *b, const node *n, value *x);
     /* From dy, the gradient of y, to the gradient of x, made only if it is `wanted` (else NULL); and of the parameters. */

@@ -2,289 +2,429 @@
 #include "kernel/kernel.h"
 
 #define INLINE static inline __attribute__((always_inline))
-
-/* A register tile: ROWS x (VECTORS * LANES) sums. Chosen so that the sums fill most of the registers: 24 of 32, or 12 of 16. */
-#if defined(__AVX512F__)
-enum { ROWS = 8, VECTORS = 3 };
-#else
-enum { ROWS = 4, VECTORS = 3 };
-#endif
-enum { PANEL = VECTORS * LANES, MAX_PANEL = 48 };
+/* Early enough for arrays to become registers. */
+#define UNROLL _Pragma("GCC unroll 16")
 
 /* ---- The one micro-kernel that all products share ---- */
+
+/* A register tile is up to VECTORS vectors wide; the narrower it is, the more rows it has, so that there are always enough sums under
+ * way to hide the latency of a multiply-add, and all of them have a register. */
+enum { VECTORS = 3, MAX_WIDTH = VECTORS * LANES };
+#if defined(__AVX512F__)
+enum { MAX_ROWS = 16, ROWS_1 = 16, ROWS_2 = 12, ROWS_3 = 8 };
+#else
+enum { MAX_ROWS = 12, ROWS_1 = 12, ROWS_2 = 6, ROWS_3 = 4 };
+#endif
+
+static size_t rows_of(size_t vectors) { return vectors == 1 ? ROWS_1 : vectors == 2 ? ROWS_2 : ROWS_3; }
+
+/* How many vectors wide the register tile of the next of `cols` columns is. */
+static size_t vectors_of(size_t cols) { return MIN((cols + LANES - 1) / LANES, (size_t)VECTORS); }
 
 /* c[m][n] = init[m][n] + sum over k of a[m, k] * b[k, n], one chain of fused multiply-adds in ascending k for every (m, n). */
 typedef struct strip {
     const real *a;
-    size_t a_row, a_k; /* distances between rows, between ks */
-    const real *b;     /* vectors along n */
+    size_t a_row, a_k;         /* distances between rows, between ks */
+    size_t segment, a_jump;    /* a panel's ks; what lies between its last k and the next panel's first. Not where a_row is 1 */
+    const real *b;             /* vectors along n */
     size_t b_k;
     size_t k;
     const real *init;
     size_t init_row; /* 0: the same for all rows */
     real *c;
     size_t c_row;
+    const real *ahead[1 + MAX_STATES]; /* what is needed when c is made: a line of each is asked for with every k. Where a_row is 1 */
+    size_t ahead_at;
 } strip;
 
-static const real zeros[MAX_PANEL];
+static const real zeros[PANEL];
+
+enum { LINE = 64 / sizeof(real), AHEAD = 16 }; /* where rows do not lie side by side, b is asked for so many ks ahead */
 
 INLINE void chain(const int rows, const int vectors, const size_t a_row, const strip *s)
 {
-    vec sum[ROWS][VECTORS];
-    for (int m = 0; m < rows; m++)
-        for (int v = 0; v < vectors; v++)
+    vec sum[MAX_ROWS][VECTORS];
+    UNROLL for (int m = 0; m < rows; m++)
+        UNROLL for (int v = 0; v < vectors; v++)
             sum[m][v] = v_load(s->init + (size_t)m * s->init_row + (size_t)v * LANES);
     const real *a = s->a, *b = s->b;
+    size_t until_jump = s->segment, line = s->ahead_at;
     for (size_t k = s->k; k > 0; k--, a += s->a_k, b += s->b_k) {
         vec bs[VECTORS];
-        for (int v = 0; v < vectors; v++)
+        UNROLL for (int v = 0; v < vectors; v++) {
             bs[v] = v_load(b + (size_t)v * LANES);
-        for (int m = 0; m < rows; m++) {
+            V_KEEP(bs[v]);
+            if (a_row != 1)
+                __builtin_prefetch(b + AHEAD * s->b_k + (size_t)v * LANES);
+        }
+        UNROLL for (int m = 0; m < rows; m++) {
             const vec am = v_set(a[(size_t)m * a_row]);
-            for (int v = 0; v < vectors; v++)
+            UNROLL for (int v = 0; v < vectors; v++)
                 sum[m][v] = v_fma(am, bs[v], sum[m][v]);
         }
+        if (a_row == 1) {
+            for (int i = 0; i < 1 + MAX_STATES; i++)
+                __builtin_prefetch(s->ahead[i] + line, 1);
+            line += LINE;
+        } else if (--until_jump == 0) {
+            until_jump = s->segment;
+            a += s->a_jump;
+        }
     }
-    for (int m = 0; m < rows; m++)
-        for (int v = 0; v < vectors; v++)
+    UNROLL for (int m = 0; m < rows; m++)
+        UNROLL for (int v = 0; v < vectors; v++)
             v_store(s->c + (size_t)m * s->c_row + (size_t)v * LANES, sum[m][v]);
 }
 
 /* The compiler unrolls a chain for each number of rows and vectors; rows that lie side by side (a_row 1) get their own. */
-#define CHAIN_CASE(rows, vectors)              \
-    case (rows)*8 + (vectors):                 \
-        if (s->a_row == 1)                     \
-            chain(rows, vectors, 1, s);        \
-        else                                   \
-            chain(rows, vectors, s->a_row, s); \
-        break;
-#define CHAIN_CASES(rows) CHAIN_CASE(rows, 1) CHAIN_CASE(rows, 2) CHAIN_CASE(rows, 3)
+typedef void chain_fn(const strip *s);
 
-static void run_chain(size_t rows, size_t vectors, const strip *s)
-{
-    switch (rows * 8 + vectors) {
-        CHAIN_CASES(1)
-        CHAIN_CASES(2)
-        CHAIN_CASES(3)
-        CHAIN_CASES(4)
+#define TO_4(X, v) X(1, v) X(2, v) X(3, v) X(4, v)
+#define TO_6(X, v) TO_4(X, v) X(5, v) X(6, v)
+#define TO_8(X, v) TO_6(X, v) X(7, v) X(8, v)
+#define TO_12(X, v) TO_8(X, v) X(9, v) X(10, v) X(11, v) X(12, v)
+#define TO_16(X, v) TO_12(X, v) X(13, v) X(14, v) X(15, v) X(16, v)
 #if defined(__AVX512F__)
-        CHAIN_CASES(5)
-        CHAIN_CASES(6)
-        CHAIN_CASES(7)
-        CHAIN_CASES(8)
+#define ALL_TILES(X) TO_16(X, 1) TO_12(X, 2) TO_8(X, 3)
+#else
+#define ALL_TILES(X) TO_12(X, 1) TO_6(X, 2) TO_4(X, 3)
 #endif
+
+#define DEFINE(rows, vectors)                                                                  \
+    static void chain_##rows##_##vectors(const strip *s) { chain(rows, vectors, s->a_row, s); } \
+    static void chain_beside_##rows##_##vectors(const strip *s) { chain(rows, vectors, 1, s); }
+ALL_TILES(DEFINE)
+
+#define ENTRY(rows, vectors) [vectors][rows] = {chain_##rows##_##vectors, chain_beside_##rows##_##vectors},
+static chain_fn *const chains[VECTORS + 1][MAX_ROWS + 1][2] = {ALL_TILES(ENTRY)};
+
+/* All `rows` of `cols` columns of c, tile by tile, from where s stands; it is moved, never copied: a copy would wait until all sums of the
+ * tile before have been written. */
+static void run_strip(size_t rows, size_t cols, strip *s)
+{
+    const real *const a = s->a, *const b = s->b, *const init = s->init;
+    real *const c = s->c;
+    for (size_t n = 0; n < cols; n += MAX_WIDTH) {
+        const size_t vectors = vectors_of(cols - n), step = rows_of(vectors);
+        s->b = b + n;
+        for (size_t m = 0; m < rows; m += step) {
+            s->a = a + m * s->a_row;
+            s->c = c + m * s->c_row + n;
+            s->init = init + m * s->init_row + n;
+            s->ahead_at = m * s->c_row;
+            chains[vectors][MIN(step, rows - m)][s->a_row == 1](s);
+        }
     }
+    s->a = a;
+    s->b = b;
+    s->c = c;
+    s->init = init;
 }
 
-static size_t vectors_of(size_t cols) { return (cols + LANES - 1) / LANES; }
-static size_t panels_of(const operand *w) { return (w->cols + w->ld - 1) / w->ld; }
+/* Sums over many panels are made in parts of so many panels: what a part reads of b stays in the nearest cache for all rows. */
+enum { PART_PANELS = 3 };
+
+/* n is cut into parts of at most `most`, all about as long: how long. */
+static size_t part_of(size_t n, size_t most)
+{
+    const size_t parts = (n + most - 1) / most;
+    return (n + parts - 1) / parts;
+}
+
+/* ---- Pieces of panels ---- */
+
+enum { ROW_GROUP = 16 }; /* rows of a tile */
+
+static size_t row_groups(size_t rows) { return (rows + ROW_GROUP - 1) / ROW_GROUP; }
+
+/* Rows [first, last) of a panel of y; as one piece of memory where nothing of it is padding. */
+static void map_rows(const call *c, const operand *y, size_t panel, size_t first, size_t last)
+{
+    const size_t cols = panel_cols(y, panel);
+    if (cols == y->width)
+        c->map(panel_row(y, panel, first), (last - first) * cols, c->map_fields);
+    else
+        for (size_t r = first; r < last; r++)
+            c->map(panel_row(y, panel, r), cols, c->map_fields);
+}
+
+/* n columns of rows [first, last) of dx and y, each standing at its first. */
+static void map_grad_rows(const call *c, real *dx, const real *y, size_t width, size_t n, size_t rows)
+{
+    if (n == width)
+        c->map_grad(dx, y, rows * n, c->map_fields);
+    else
+        for (size_t r = 0; r < rows; r++)
+            c->map_grad(dx + r * width, y + r * width, n, c->map_fields);
+}
 
 /* ---- y = x W^T + b ---- */
 
-enum { ROW_GROUP = 16 }; /* rows of a tile: a panel is read once for each group */
+enum { ROW_BLOCK = 128 }; /* at most so many rows go through a panel together: their sums stay in a near cache */
 
-static size_t product_tiles(const call *c) { return panels_of(&c->in[1]) * ((c->in[0].rows + ROW_GROUP - 1) / ROW_GROUP); }
+static size_t product_tiles(const call *c) { return n_panels(&c->in[1]) * row_groups(c->in[0].rows); }
 
 static double product_flops(const call *c) { return 2.0 * (double)c->in[0].rows * (double)c->in[1].cols * (double)c->in[1].rows; }
 
-static void product_tile(const call *c, size_t panel, size_t first, size_t last)
+/* Rows [first, last) of a panel of y; every sum goes on where the part before left it. */
+static void product_block(const call *c, size_t panel, size_t first, size_t last)
 {
     const operand *x = &c->in[0], *w = &c->in[1], *y = &c->out[0];
-    const size_t column = panel * w->ld, vectors = vectors_of(MIN(w->ld, w->cols - column));
-    const real *panel_data = w->data + panel * w->rows * w->ld;
-    const bool bias = w->rows > x->cols;
-    for (size_t m = first; m < last; m += ROWS) {
-        const size_t rows = MIN((size_t)ROWS, last - m);
-        real *out = y->data + m * y->ld + column;
-        run_chain(rows, vectors,
-                  &(strip){.a = x->data + m * x->ld, .a_row = x->ld, .a_k = 1,
-                           .b = panel_data, .b_k = w->ld, .k = x->cols,
-                           .init = bias ? panel_data + x->cols * w->ld : zeros,
-                           .c = out, .c_row = y->ld});
-        for (size_t r = 0; c->map && r < rows; r++)
-            c->map(out + r * y->ld, vectors * LANES, c->map_fields);
+    const size_t panels = n_panels(x), part = part_of(panels, PART_PANELS);
+    strip s = {.a_row = x->width, .a_k = 1, .segment = x->width, .a_jump = (x->rows - 1) * x->width, .b_k = w->width,
+               .init = w->rows > x->cols ? panel_row(w, panel, x->cols) : zeros, .c = panel_row(y, panel, first), .c_row = y->width};
+    for (size_t p = 0; p < panels; p += part) {
+        s.a = panel_row(x, p, first);
+        s.b = panel_row(w, panel, p * x->width);
+        s.k = MIN(part * x->width, x->cols - p * x->width);
+        run_strip(last - first, panel_cols(w, panel), &s);
+        s.init = s.c;
+        s.init_row = s.c_row;
     }
+    if (c->map)
+        map_rows(c, y, panel, first, last);
 }
 
+/* Tiles that follow each other in a panel are taken together, so that the panel is read once for many rows. */
 static void product_run(const call *c, size_t begin, size_t end)
 {
-    const size_t groups = (c->in[0].rows + ROW_GROUP - 1) / ROW_GROUP;
-    for (size_t tile = begin; tile < end; tile++) {
-        const size_t first = tile % groups * ROW_GROUP;
-        product_tile(c, tile / groups, first, MIN(first + ROW_GROUP, c->in[0].rows));
+    const size_t M = c->in[0].rows, groups = row_groups(M);
+    for (size_t tile = begin, n; tile < end; tile += n) {
+        const size_t group = tile % groups;
+        n = MIN(MIN(end - tile, groups - group), (size_t)ROW_BLOCK / ROW_GROUP);
+        product_block(c, tile / groups, group * ROW_GROUP, MIN((group + n) * ROW_GROUP, M));
     }
 }
 
 /* ---- dx = dy W ---- */
 
-/* Here the lanes run along the batch: W is read as it is packed, and dy transposed. A tile is some columns of dx. */
-enum { DX_COLUMNS = 16, DX_SPAN = 48 };
+/* Here the lanes run along the batch: dy is transposed, and W is read as it lies. A tile is some columns of dx. */
+enum { DX_COLUMNS = 16 };
 
 static size_t product_dx_tiles(const call *c) { return (c->out[0].cols + DX_COLUMNS - 1) / DX_COLUMNS; }
 
-/* sums: [n][PANEL], transposed, of columns [column, column + n) and `vectors` vectors of samples from `sample` on. */
-static void product_dx_sums(const call *c, size_t column, size_t n, size_t sample, size_t vectors, real *sums)
+static double product_dx_flops(const call *c) { return 2.0 * (double)c->out[0].rows * (double)c->out[0].cols * (double)c->in[1].cols; }
+
+/* sums, [n][PANEL] of which `samples` columns count, become [samples][n] of `to`, in whole squares of vectors. */
+static void turn(const real *sums, size_t n, size_t samples, real *to, size_t to_row)
 {
-    const operand *dy = &c->in[0], *w = &c->in[1];
-    for (size_t i = 0; i < n; i += ROWS) {
-        strip s = {.a_row = w->ld, .a_k = 1, .b_k = dy->ld, .init = zeros, .c = sums + i * PANEL, .c_row = PANEL};
-        for (size_t panel = 0; panel < panels_of(w); panel++) {
-            s.a = w->data + (panel * w->rows + column + i) * w->ld;
-            s.b = dy->data + panel * w->ld * dy->ld + sample;
-            s.k = MIN(w->ld, w->cols - panel * w->ld);
-            run_chain(MIN((size_t)ROWS, n - i), vectors, &s);
-            s.init = s.c;
-            s.init_row = PANEL;
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t r = 0; r < samples; r += LANES) {
+            vec square[LANES];
+            for (size_t j = 0; j < LANES; j++)
+                square[j] = v_load(sums + (i + j) * PANEL + r);
+            v_transpose(square);
+            for (size_t j = 0; j < MIN((size_t)LANES, samples - r); j++)
+                v_store(to + (r + j) * to_row + i, square[j]);
         }
-    }
 }
 
-static void product_dx_span(const call *c, size_t column, size_t n)
+/* n columns of dx from `column` on, all in one panel, for one panel of samples. */
+static void product_dx_block(const call *c, size_t column, size_t n, size_t sample_panel)
 {
-    const operand *dx = &c->out[0];
-    real sums[DX_SPAN * PANEL];
-    /* the last columns bring the padding behind them along: the weight gradient reads it, and it must be zero */
-    const size_t padded = column + n == dx->cols ? dx->ld - column : n;
-    for (size_t sample = 0; sample < dx->rows; sample += PANEL) {
-        const size_t samples = MIN((size_t)PANEL, dx->rows - sample);
-        product_dx_sums(c, column, n, sample, vectors_of(samples), sums);
-        for (size_t r = 0; r < samples; r++) {
-            real *out = dx->data + (sample + r) * dx->ld + column;
-            for (size_t i = 0; i < n; i++)
-                out[i] = sums[i * PANEL + r];
-            for (size_t i = n; i < padded; i++)
-                out[i] = 0;
-            if (c->map_grad)
-                c->map_grad(out, c->map_y.data + (sample + r) * c->map_y.ld + column, n, c->map_fields);
-        }
+    const operand *dy = &c->in[0], *w = &c->in[1], *dx = &c->out[0];
+    const size_t samples = panel_cols(dy, sample_panel), first = sample_panel * dy->width, panels = n_panels(w), part = part_of(panels, PART_PANELS);
+    _Alignas(64) real sums[PANEL * PANEL];
+    strip s = {.a_row = w->width, .a_k = 1, .segment = w->width, .a_jump = (w->rows - 1) * w->width, .b_k = dy->width, .init = zeros, .c = sums, .c_row = PANEL};
+    /* the padding behind the last columns comes along: the weight gradient reads it, and it must be zero */
+    const size_t padded = column + n == dx->cols ? dx->width - column % dx->width : n;
+    for (size_t i = n * PANEL; i < padded * PANEL; i++)
+        sums[i] = 0;
+    for (size_t p = 0; p < panels; p += part) {
+        s.a = panel_row(w, p, column);
+        s.b = panel_row(dy, sample_panel, p * w->width);
+        s.k = MIN(part * w->width, w->cols - p * w->width);
+        run_strip(n, samples, &s);
+        s.init = sums;
+        s.init_row = PANEL;
     }
+    real *to = element(dx, first, column);
+    turn(sums, padded, samples, to, dx->width);
+    if (c->map_grad)
+        map_grad_rows(c, to, element(&c->map_y, first, column), dx->width, n, samples);
 }
 
 static void product_dx_run(const call *c, size_t begin, size_t end)
 {
-    const size_t stop = MIN(end * DX_COLUMNS, c->out[0].cols);
-    for (size_t column = begin * DX_COLUMNS; column < stop; column += DX_SPAN)
-        product_dx_span(c, column, MIN((size_t)DX_SPAN, stop - column));
+    const operand *dx = &c->out[0];
+    const size_t stop = MIN(end * DX_COLUMNS, dx->cols);
+    for (size_t column = begin * DX_COLUMNS, n; column < stop; column += n) {
+        n = MIN(stop - column, dx->width - column % dx->width);
+        for (size_t p = 0; p < n_panels(&c->in[0]); p++)
+            product_dx_block(c, column, n, p);
+    }
 }
-
-static double product_dx_flops(const call *c) { return 2.0 * (double)c->out[0].rows * (double)c->out[0].cols * (double)c->in[1].cols; }
 
 /* ---- dW = dy^T x, db = sum of dy ---- */
 
-enum { DW_ROWS = 64 }; /* inputs of a tile; the bias is the last of them */
+/* A tile is one panel of outputs and PANEL inputs; the bias is the last of the inputs. */
+enum { DW_PART = 128 }; /* samples of a part of the sum */
 
-static size_t dw_chunks(const operand *w) { return (w->rows + DW_ROWS - 1) / DW_ROWS; }
+static size_t dw_chunks(const operand *w) { return (w->rows + PANEL - 1) / PANEL; }
 
-static size_t product_dw_tiles(const call *c) { return panels_of(&c->out[0]) * dw_chunks(&c->out[0]); }
+static size_t product_dw_tiles(const call *c) { return n_panels(&c->out[0]) * dw_chunks(&c->out[0]); }
 
 static double product_dw_flops(const call *c) { return 2.0 * (double)c->in[0].rows * (double)c->out[0].cols * (double)c->out[0].rows; }
 
-/* The gradient of `rows` inputs of a panel from `input` on, handed to the update while it is in the cache. */
-static void dw_block(const call *c, size_t panel, size_t input, size_t rows, strip *s)
+/* Numbers [at, at + n) of W move by a gradient that is in the cache. */
+static void move(const call *c, size_t at, const real *gradient, size_t n)
 {
-    const operand *w = &c->out[0];
-    const size_t column = panel * w->ld, at = (panel * w->rows + input) * w->ld, n = rows * w->ld;
-    const size_t vectors = vectors_of(MIN(w->ld, w->cols - column));
-    real gradient[ROWS * MAX_PANEL];
-    s->c = c->update ? gradient : w->data + at;
-    if (vectors * LANES < w->ld)
-        for (size_t i = 0; i < n; i++)
-            s->c[i] = 0;
-    run_chain(rows, vectors, s);
-    if (!c->update)
-        return;
     real *state[MAX_STATES];
     for (size_t i = 0; i < MAX_STATES; i++)
         state[i] = c->state[i] ? c->state[i] + at : NULL;
-    c->update(w->data + at, gradient, state, n, c->hyper);
+    c->update(c->out[0].data + at, gradient, state, n, c->hyper);
 }
 
+/* The gradient of `rows` rows of a panel of W from number `at` on, some samples at a time; s stands at the first row. */
+static void dw_block(const call *c, size_t at, size_t rows, size_t cols, strip *s)
+{
+    const operand *w = &c->out[0];
+    const size_t B = c->in[0].rows, part = part_of(B, DW_PART);
+    const real *const a = s->a, *const b = s->b;
+    _Alignas(64) real gradient[PANEL * PANEL];
+    s->c = c->update ? gradient : w->data + at;
+    s->c_row = w->width;
+    for (size_t i = 0; i < COUNT(s->ahead); i++)
+        s->ahead[i] = (i && c->update && c->state[i - 1] ? c->state[i - 1] : w->data) + at;
+    if (cols + LANES <= w->width)
+        __builtin_memset(s->c, 0, rows * w->width * sizeof(real)); /* what no vector reaches */
+    for (size_t k = 0; k < B; k += part) {
+        s->a = a + k * s->a_k;
+        s->b = b + k * s->b_k;
+        s->k = MIN(part, B - k);
+        run_strip(rows, cols, s);
+        s->init = s->c;
+        s->init_row = s->c_row;
+    }
+    if (c->update)
+        move(c, at, gradient, rows * w->width);
+}
+
+/* From the last tile to the first, for the forward product went the other way: what it read last is still in a near cache. */
 static void product_dw_run(const call *c, size_t begin, size_t end)
 {
     static const real one = 1;
     const operand *x = &c->in[0], *dy = &c->in[1], *w = &c->out[0];
     const size_t chunks = dw_chunks(w);
-    for (size_t tile = begin; tile < end; tile++) {
-        const size_t panel = tile / chunks, first = tile % chunks * DW_ROWS, last = MIN(first + DW_ROWS, w->rows);
-        strip s = {.b = dy->data + panel * w->ld, .b_k = dy->ld, .k = x->rows, .init = zeros, .c_row = w->ld};
-        for (size_t i = first; i < MIN(last, x->cols); i += ROWS) {
-            s.a = x->data + i;
+    for (size_t tile = end; tile-- > begin;) {
+        const size_t panel = tile / chunks, first = tile % chunks * PANEL, last = MIN(first + PANEL, w->rows), cols = panel_cols(w, panel);
+        const size_t at = (size_t)(panel_row(w, panel, first) - w->data), inputs = MIN(last, x->cols) - MIN(first, x->cols);
+        strip s = {.b = panel_row(dy, panel, 0), .b_k = dy->width, .init = zeros};
+        if (inputs) {
+            s.a = element(x, 0, first);
             s.a_row = 1;
-            s.a_k = x->ld;
-            dw_block(c, panel, i, MIN((size_t)ROWS, MIN(last, x->cols) - i), &s);
+            s.a_k = x->width;
+            dw_block(c, at, inputs, cols, &s);
         }
         if (last > x->cols) { /* the bias: as if one more input were always 1 */
-            s.a = &one;
-            s.a_row = s.a_k = 0;
-            dw_block(c, panel, x->cols, 1, &s);
+            s = (strip){.segment = 1, .a = &one, .b = panel_row(dy, panel, 0), .b_k = dy->width, .init = zeros};
+            dw_block(c, at + inputs * w->width, 1, cols, &s);
         }
     }
 }
 
 /* ---- Element by element ---- */
 
-static size_t row_tiles(const call *c) { return c->out[0].rows; }
+static size_t piece_tiles(const call *c) { return n_panels(&c->out[0]) * row_groups(c->out[0].rows); }
 
-static real *row_of(const operand *o, size_t r) { return o->data + r * o->ld; }
+/* The rows of a panel that a tile stands for; copied from in[0] where the kernel does not work in place. */
+typedef struct piece {
+    size_t panel, first, last;
+} piece;
 
-static void copy_row(const call *c, size_t r)
+static piece piece_of(const call *c, size_t tile)
 {
-    if (c->out[0].data != c->in[0].data)
-        __builtin_memcpy(row_of(&c->out[0], r), row_of(&c->in[0], r), c->out[0].ld * sizeof(real));
+    const operand *from = &c->in[0], *to = &c->out[0];
+    const size_t groups = row_groups(to->rows), first = tile % groups * ROW_GROUP;
+    const piece p = {tile / groups, first, MIN(first + ROW_GROUP, to->rows)};
+    if (to->data != from->data)
+        __builtin_memcpy(panel_row(to, p.panel, first), panel_row(from, p.panel, first), (p.last - first) * to->width * sizeof(real));
+    return p;
 }
 
 static void map_run(const call *c, size_t begin, size_t end)
 {
-    for (size_t r = begin; r < end; r++) {
-        copy_row(c, r);
+    for (size_t tile = begin; tile < end; tile++) {
+        const piece p = piece_of(c, tile);
         if (c->map)
-            c->map(row_of(&c->out[0], r), c->out[0].cols, c->map_fields);
+            map_rows(c, &c->out[0], p.panel, p.first, p.last);
     }
 }
 
 static void map_grad_run(const call *c, size_t begin, size_t end)
 {
-    for (size_t r = begin; r < end; r++) {
-        copy_row(c, r);
+    const operand *dx = &c->out[0];
+    for (size_t tile = begin; tile < end; tile++) {
+        const piece p = piece_of(c, tile);
         if (c->map_grad)
-            c->map_grad(row_of(&c->out[0], r), row_of(&c->in[1], r), c->out[0].cols, c->map_fields);
+            map_grad_rows(c, panel_row(dx, p.panel, p.first), panel_row(&c->in[1], p.panel, p.first), dx->width, panel_cols(dx, p.panel),
+                          p.last - p.first);
     }
 }
 
-static void gather_row(const call *c, size_t r)
+static size_t row_tiles(const call *c) { return c->out[0].rows; }
+
+/* a / scale, rounded once, for a byte a: by multiplication with 1 / s, and two corrections by what is left (Markstein,
+ * "Computation of elementary functions on the IBM RISC System/6000 processor", 1990). A division takes several times as long. */
+static vec divide(vec a, vec scale, vec inverse)
 {
-    const batch *source = *c->source;
-    const size_t n = c->out[0].cols, from = (source->index ? source->index[r] : r) * n;
+    vec q = a * inverse;
+    q = v_fma(v_fma(-scale, q, a), inverse, q);
+    return v_fma(v_fma(-scale, q, a), inverse, q);
+}
+
+static void divide_bytes(const uint8_t *from, size_t n, real scale, real *x)
+{
+    const vec by = v_set(scale), inverse = v_set(1 / scale);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        v_store(x + i, divide(v_load_bytes(from + i), by, inverse));
+    if (i < n) { /* the panel has room for the whole vector */
+        uint8_t last[LANES] = {0};
+        __builtin_memcpy(last, from + i, n - i);
+        v_store(x + i, divide(v_load_bytes(last), by, inverse));
+    }
+}
+
+static void gather_piece(const batch *source, size_t from, size_t n, real *x)
+{
     const real scale = (real)source->scale;
-    real *x = row_of(&c->out[0], r);
     if (source->bytes)
-        for (size_t i = 0; i < n; i++)
-            x[i] = (real)((const uint8_t *)source->samples + from)[i] / scale;
+        divide_bytes((const uint8_t *)source->samples + from, n, scale, x);
     else
         for (size_t i = 0; i < n; i++)
             x[i] = (real)((const float *)source->samples + from)[i] / scale;
-    for (size_t i = n; i < c->out[0].ld; i++)
-        x[i] = 0;
 }
 
 static void gather_run(const call *c, size_t begin, size_t end)
 {
+    const batch *source = *c->source;
+    const operand *out = &c->out[0];
     for (size_t r = begin; r < end; r++)
-        gather_row(c, r);
+        for (size_t p = 0; p < n_panels(out); p++) {
+            const size_t from = (source->index ? source->index[r] : r) * out->cols + p * out->width, n = panel_cols(out, p);
+            real *x = panel_row(out, p, r);
+            gather_piece(source, from, n, x);
+            for (size_t i = n; i < out->width; i++)
+                x[i] = 0;
+        }
 }
 
-static size_t transpose_tiles(const call *c) { return (c->out[0].rows + LANES - 1) / LANES; }
+static size_t transpose_tiles(const call *c) { return (c->out[0].rows + MIN_WIDTH - 1) / MIN_WIDTH; }
 
+/* Columns of in[0] become rows of out[0], square by square of vectors. */
 static void transpose_run(const call *c, size_t begin, size_t end)
 {
     const operand *from = &c->in[0], *to = &c->out[0];
-    for (size_t n = begin * LANES; n < MIN(end * LANES, to->rows); n++) {
-        real *row = row_of(to, n);
-        for (size_t b = 0; b < to->cols; b++)
-            row[b] = from->data[b * from->ld + n];
-        for (size_t b = to->cols; b < to->ld; b++)
-            row[b] = 0;
-    }
+    for (size_t n = begin * MIN_WIDTH; n < MIN(end * MIN_WIDTH, to->rows); n += LANES)
+        for (size_t b = 0; b < round_up(to->cols, to->width); b += LANES) {
+            vec square[LANES];
+            for (size_t j = 0; j < LANES; j++)
+                square[j] = b + j < from->rows ? v_load(element(from, b + j, n)) : v_set(0);
+            v_transpose(square);
+            for (size_t j = 0; j < MIN((size_t)LANES, to->rows - n); j++)
+                v_store(element(to, n + j, b), square[j]);
+        }
 }
 
 /* ---- Over a batch ---- */
@@ -301,7 +441,7 @@ static void mean_run(const call *c, size_t begin, size_t end)
     if (begin == end)
         return;
     for (size_t r = 0; r < c->in[0].rows; r++)
-        sum += (double)*row_of(&c->in[0], r);
+        sum += (double)*panel_row(&c->in[0], 0, r);
     c->out[0].data[0] = (real)(sum / (double)c->in[0].rows);
     *c->halt = !isfinite(c->out[0].data[0]);
 }
@@ -310,12 +450,7 @@ static void hits_run(const call *c, size_t begin, size_t end)
 {
     const batch *source = *c->source;
     for (size_t r = begin; r < end; r++) {
-        const real *logits = row_of(&c->in[0], r);
-        size_t best = 0;
-        for (size_t i = 1; i < c->in[0].cols; i++)
-            if (logits[i] > logits[best])
-                best = i;
-        *row_of(&c->out[0], r) = (int32_t)best == source->labels[source->index ? source->index[r] : r];
+        *panel_row(&c->out[0], 0, r) = (int32_t)largest_in_row(&c->in[0], r) == source->labels[source->index ? source->index[r] : r];
     }
 }
 
@@ -323,7 +458,7 @@ static void hits_run(const call *c, size_t begin, size_t end)
 
 enum { UPDATE_TILE = 4096 };
 
-static size_t numbers_of(const operand *w) { return round_up(w->cols, w->ld) * w->rows; }
+static size_t numbers_of(const operand *w) { return panel_numbers(w->rows, w->cols); }
 
 static size_t update_tiles(const call *c) { return (numbers_of(&c->out[0]) + UPDATE_TILE - 1) / UPDATE_TILE; }
 
@@ -343,14 +478,12 @@ static void update_run(const call *c, size_t begin, size_t end)
 
 const kernels ISA_SYMBOL(kernels) = {
     .isa = STRING(WEFT_ISA_NAME),
-    .lanes = LANES,
-    .panel = PANEL,
     .gather = {"gather", row_tiles, gather_run, NULL},
     .product = {"product", product_tiles, product_run, product_flops},
     .product_dx = {"product_dx", product_dx_tiles, product_dx_run, product_dx_flops},
     .product_dw = {"product_dw", product_dw_tiles, product_dw_run, product_dw_flops},
-    .map = {"map", row_tiles, map_run, NULL},
-    .map_grad = {"map_grad", row_tiles, map_grad_run, NULL},
+    .map = {"map", piece_tiles, map_run, NULL},
+    .map_grad = {"map_grad", piece_tiles, map_grad_run, NULL},
     .transpose = {"transpose", transpose_tiles, transpose_run, NULL},
     .mean = {"mean", one_tile, mean_run, NULL},
     .hits = {"hits", row_tiles, hits_run, NULL},

@@ -12,14 +12,41 @@ typedef float real;
 
 /* ---- What a kernel works on ---- */
 
-/* A matrix [rows, cols], a row every `ld` numbers; columns beyond cols are padding that may be read and written.
+/* A matrix [rows, cols] in panels: `width` columns of all rows lie together, [rows][width], then the next columns, so that every product
+ * reads its operands from the first number to the last. Columns beyond cols are padding that may be read and written.
  *
- * Weights are packed: panels of `ld` outputs, each [in (+ 1 for the bias)][ld], one after the other, so that products read them from
- * the first number to the last. Of such an operand rows is in (+ 1), cols is out. */
+ * Weights lie with the inputs (and one more for the bias) as rows and the outputs as columns. */
 typedef struct operand {
     real *data;
-    size_t rows, cols, ld;
+    size_t rows, cols, width;
 } operand;
+
+enum { PANEL = 48, MIN_WIDTH = 16 }; /* whole vectors on every instruction set, so that the layout is the same on all of them */
+
+static inline size_t panel_width(size_t cols) { return MIN((size_t)PANEL, round_up(cols, MIN_WIDTH)); }
+/* How many numbers a matrix takes with its padding. */
+static inline size_t panel_numbers(size_t rows, size_t cols) { return rows * round_up(cols, panel_width(cols)); }
+static inline size_t n_panels(const operand *o) { return (o->cols + o->width - 1) / o->width; }
+/* How many columns of a panel are not padding. */
+static inline size_t panel_cols(const operand *o, size_t panel) { return MIN(o->width, o->cols - panel * o->width); }
+static inline real *panel_row(const operand *o, size_t panel, size_t row) { return o->data + (panel * o->rows + row) * o->width; }
+static inline real *element(const operand *o, size_t row, size_t col)
+{
+    return panel_row(o, col / o->width, row) + col % o->width;
+}
+/* The column of a row's largest number: the first of them. */
+static inline size_t largest_in_row(const operand *o, size_t row)
+{
+    size_t best = 0;
+    real largest = *panel_row(o, 0, row);
+    for (size_t p = 0; p < n_panels(o); p++)
+        for (size_t c = 0; c < panel_cols(o, p); c++)
+            if (panel_row(o, p, row)[c] > largest) {
+                best = p * o->width + c;
+                largest = panel_row(o, p, row)[c];
+            }
+    return best;
+}
 
 /* y <- f(y), element by element, in place. */
 typedef void map_fn(real *y, size_t n, const void *fields);
@@ -29,7 +56,7 @@ typedef void map_grad_fn(real *dx, const real *y, size_t n, const void *fields);
 #define MAX_STATES 3
 #define MAX_HYPER 8
 
-/* Moves n weights along their gradients. Called on tiles that are still in the cache, in any order. */
+/* Moves n weights, a multiple of MIN_WIDTH, along their gradients. Called on tiles that are still in the cache, in any order. */
 typedef void update_fn(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper);
 
 /* Samples on their way into a plan, as they lie in memory: sample i is row index[i], or row i where there is no index. */
@@ -71,15 +98,13 @@ typedef struct kernel {
 
 typedef struct kernels {
     const char *isa;
-    size_t lanes; /* numbers in a vector */
-    size_t panel; /* outputs in the widest panel of weights */
     /* in[0]: none, from the batch's samples; out[0]: x [B, I], divided by the scale */
     kernel gather;
-    /* y = x W^T + b: in[0] x [B, I], in[1] packed W [I (+ 1), N]; out[0] y [B, N]; takes a map */
+    /* y = x W^T + b: in[0] x [B, I], in[1] W [I (+ 1), N]; out[0] y [B, N]; takes a map */
     kernel product;
-    /* dx = dy W: in[0] dy transposed [N, B], in[1] packed W; out[0] dx [B, I]; takes a map_grad */
+    /* dx = dy W: in[0] dy transposed [N, B], in[1] W; out[0] dx [B, I]; takes a map_grad */
     kernel product_dx;
-    /* dW = dy^T x, db = sum of dy: in[0] x [B, I], in[1] dy [B, N]; out[0] packed dW; takes an update: then out[0] is W itself */
+    /* dW = dy^T x, db = sum of dy: in[0] x [B, I], in[1] dy [B, N]; out[0] dW; takes an update: then out[0] is W itself */
     kernel product_dw;
     kernel map;       /* in[0] x, out[0] y, the call's map */
     kernel map_grad;  /* in[0] dy, in[1] y or x, out[0] dx, the call's map_grad */
@@ -89,12 +114,9 @@ typedef struct kernels {
     kernel update;    /* in[0] gradient, out[0] weights; the call's update */
 } kernels;
 
-/* How wide the panels are in which `out` outputs are packed, and how many numbers the whole takes. */
-size_t packed_width(const kernels *k, size_t out);
-size_t packed_numbers(const kernels *k, size_t in, size_t out, bool bias);
-/* weight [out, in], bias [out] (NULL: none) to the packed form and back; padding becomes 0. */
-void pack(const kernels *k, size_t in, size_t out, const float *weight, const float *bias, real *packed);
-void unpack(const kernels *k, size_t in, size_t out, const real *packed, float *weight, float *bias);
+/* weight [out, in], bias [out] (NULL: none) to a matrix of weights and back; padding becomes 0. (pack.c) */
+void pack(size_t in, size_t out, const float *weight, const float *bias, real *packed);
+void unpack(size_t in, size_t out, const real *packed, float *weight, float *bias);
 
 /* ---- The chooser (isa.c) ---- */
 

@@ -8,11 +8,13 @@
 
 #if defined(__AVX512F__)
 typedef __m512 vec;
-enum { LANES = 16 };
+#define LANES_IS 16
 static inline vec v_load(const real *p) { return _mm512_loadu_ps(p); }
 static inline void v_store(real *p, vec a) { _mm512_storeu_ps(p, a); }
 static inline vec v_set(real a) { return _mm512_set1_ps(a); }
+static inline vec v_load_bytes(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p))); }
 static inline vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); } /* a * b + c */
+static inline vec v_sqrt(vec a) { return _mm512_sqrt_ps(a); }
 static inline vec v_exp(vec a) { return Sleef_finz_expf16_u10avx512f(a); }
 static inline vec v_log(vec a) { return Sleef_finz_logf16_u10avx512f(a); }
 static inline vec v_tanh(vec a) { return Sleef_finz_tanhf16_u10avx512f(a); }
@@ -21,13 +23,20 @@ static inline vec v_greater(vec a, vec b, vec yes, vec no)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), no, yes);
 }
+/* Numbers too small to be normal become 0: arithmetic on them takes a hundred times as long, and some state would shrink into them. */
+static inline vec v_flush(vec a)
+{
+    return _mm512_maskz_mov_ps(_mm512_test_epi32_mask(_mm512_castps_si512(a), _mm512_set1_epi32(0x7f800000)), a);
+}
 #elif defined(__AVX2__)
 typedef __m256 vec;
-enum { LANES = 8 };
+#define LANES_IS 8
 static inline vec v_load(const real *p) { return _mm256_loadu_ps(p); }
 static inline void v_store(real *p, vec a) { _mm256_storeu_ps(p, a); }
 static inline vec v_set(real a) { return _mm256_set1_ps(a); }
+static inline vec v_load_bytes(const uint8_t *p) { return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p))); }
 static inline vec v_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+static inline vec v_sqrt(vec a) { return _mm256_sqrt_ps(a); }
 static inline vec v_exp(vec a) { return Sleef_finz_expf8_u10avx2(a); }
 static inline vec v_log(vec a) { return Sleef_finz_logf8_u10avx2(a); }
 static inline vec v_tanh(vec a) { return Sleef_finz_tanhf8_u10avx2(a); }
@@ -35,9 +44,59 @@ static inline vec v_greater(vec a, vec b, vec yes, vec no)
 {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
 }
+static inline vec v_flush(vec a)
+{
+    const __m256i exponent = _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7f800000));
+    return _mm256_andnot_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(exponent, _mm256_setzero_si256())), a);
+}
 #else
 #error "no vectors for this instruction set"
 #endif
+
+enum { LANES = LANES_IS };
+
+/* Keeps a in a register: the compiler would rather read it from memory again in each of the instructions that use it. */
+#define V_KEEP(a) __asm__("" : "+v"(a))
+
+/* LANES vectors, the rows of a square, become its columns: log2(LANES) rounds, in each of which the rows of the upper half alternate
+ * with those of the lower one, and so do their elements. */
+#if LANES_IS == 16
+#define V_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define V_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif LANES_IS == 8
+#define V_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define V_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#endif
+static inline void v_transpose(vec rows[LANES])
+{
+    for (int round = 1; round < LANES; round *= 2) {
+        vec from[LANES];
+        for (int i = 0; i < LANES; i++)
+            from[i] = rows[i];
+        for (int i = 0; i < LANES / 2; i++) {
+            rows[2 * i] = __builtin_shufflevector(from[i], from[i + LANES / 2], V_LOW);
+            rows[2 * i + 1] = __builtin_shufflevector(from[i], from[i + LANES / 2], V_HIGH);
+        }
+    }
+}
+
+/* The square root of a >= 0 to an ulp or so, in half the time of a correctly rounded one: half the exponent as a first guess of
+ * 1 / sqrt(a), a step of third order and one of second. */
+static inline vec v_root(vec a)
+{
+    typedef int32_t bits __attribute__((vector_size(sizeof(vec))));
+    const vec half = v_set(0.5f);
+    vec y = (vec)(0x5f3759df - ((bits)a >> 1));
+    vec root = a * y;
+    y *= half;
+    vec rest = v_fma(-root, y, half);
+    const vec step = rest * v_fma(v_set(1.5f), rest, v_set(1));
+    root = v_fma(root, step, root);
+    y = v_fma(y, step, y);
+    rest = v_fma(-root, y, half);
+    root = v_fma(root, rest, root);
+    return v_greater(v_set(INFINITY), a, root, a);
+}
 
 /* Runs `body` on p[0..n), a vector at a time; the last, shorter one goes through a buffer, so that every element takes the same way.
  * In the body, all that follows p and n, the vector is `a`; what it leaves in `a` is stored. */

@@ -123,7 +123,7 @@ static double estimate(const trial *t, const weft_dataset *data, arena *scratch)
     const train_settings *train = &t->settings.train;
     const size_t samples = data->split[WEFT_TRAIN].n;
     if (!isa_choose(&level, NULL) || graph_build(&g, t->settings.model, level, scratch, NULL) != WEFT_OK ||
-        graph_infer(&g, data->features, kernels_of(level), NULL) != WEFT_OK)
+        graph_infer(&g, data->features, NULL) != WEFT_OK)
         return 0;
     double passes = (double)train->epochs;
     if (train->max_steps)

@@ -5,14 +5,6 @@ static const op_case cases[] = {{"cross_entropy", 2}, {"cross_entropy", 10}, {"c
 
 static size_t tiles(const call *c) { return c->in[0].rows; }
 
-static real largest(const real *x, size_t n)
-{
-    real max = x[0];
-    for (size_t i = 1; i < n; i++)
-        max = x[i] > max ? x[i] : max;
-    return max;
-}
-
 static real logarithm(real x)
 {
     real lanes[LANES];
@@ -20,33 +12,43 @@ static real logarithm(real x)
     return lanes[0];
 }
 
-/* One sample; `p` is the row of the gradient, and holds exp(x - max) on the way. Its padding becomes zero. */
-static real sample_loss(const real *x, size_t n, size_t label, size_t n_samples, operand *gradient, size_t row)
+/* p = exp(x - max). What is below the normal numbers becomes 0: the sum, at least 1, does not see it, and denormals are slow. */
+static void exponentials(const real *x, size_t n, real max, real *p)
 {
-    real *p = gradient->data + row * gradient->ld;
-    const real max = largest(x, n);
     for (size_t i = 0; i < n; i++)
         p[i] = x[i] - max;
-    /* what is below the normal numbers becomes 0: the sum, at least 1, does not see it, and denormals are slow */
     FOR_VECTORS(p, n, a = v_exp(v_greater(v_set(-87), a, v_set(-INFINITY), a)));
+}
+
+/* One sample; its row of the gradient holds the exponentials on the way, and its padding becomes zero. */
+static real sample_loss(const operand *logits, size_t row, size_t label, const operand *gradient)
+{
+    const real max = *element(logits, row, largest_in_row(logits, row));
     real sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += p[i];
-    for (size_t i = 0; i < n; i++)
-        p[i] = (p[i] / sum - (i == label)) / (real)n_samples;
-    for (size_t i = n; i < gradient->ld; i++)
-        p[i] = 0;
-    return logarithm(sum) - (x[label] - max);
+    for (size_t panel = 0; panel < n_panels(logits); panel++) {
+        const size_t n = panel_cols(logits, panel);
+        real *p = panel_row(gradient, panel, row);
+        exponentials(panel_row(logits, panel, row), n, max, p);
+        for (size_t i = 0; i < n; i++)
+            sum += p[i];
+    }
+    for (size_t panel = 0; panel < n_panels(logits); panel++) {
+        const size_t n = panel_cols(logits, panel), first = panel * logits->width;
+        real *p = panel_row(gradient, panel, row);
+        for (size_t i = 0; i < n; i++)
+            p[i] = (p[i] / sum - (first + i == label)) / (real)logits->rows;
+        for (size_t i = n; i < gradient->width; i++)
+            p[i] = 0;
+    }
+    return logarithm(sum) - (*element(logits, row, label) - max);
 }
 
 static void run(const call *c, size_t begin, size_t end)
 {
     const batch *source = *c->source;
-    const operand *logits = &c->in[0], *loss = &c->out[0];
-    operand gradient = c->out[1];
     for (size_t r = begin; r < end; r++) {
         const int32_t label = source->labels[source->index ? source->index[r] : r];
-        loss->data[r * loss->ld] = sample_loss(logits->data + r * logits->ld, logits->cols, (size_t)label, logits->rows, &gradient, r);
+        *panel_row(&c->out[0], 0, r) = sample_loss(&c->in[0], r, (size_t)label, &c->out[1]);
     }
 }
 

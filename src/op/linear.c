@@ -22,7 +22,7 @@ static const op_case cases[] = {
 
 static const linear_fields *of(const node *n) { return n->fields; }
 
-static weft_status infer(node *n, const kernels *k, weft_error *err)
+static weft_status infer(node *n, weft_error *err)
 {
     const linear_fields *f = of(n);
     size_t numbers;
@@ -34,19 +34,19 @@ static weft_status infer(node *n, const kernels *k, weft_error *err)
     n->params[n->n_params++] = (param){"weight", {2, {n->out, n->in}}, -bound, bound};
     if (f->bias)
         n->params[n->n_params++] = (param){"bias", {1, {n->out}}, -bound, bound};
-    n->block = (operand){NULL, n->in + f->bias, n->out, packed_width(k, n->out)};
-    n->block_numbers = packed_numbers(k, n->in, n->out, f->bias);
+    n->block = (operand){NULL, n->in + f->bias, n->out, panel_width(n->out)};
+    n->block_numbers = panel_numbers(n->in + f->bias, n->out);
     return WEFT_OK;
 }
 
-static void pack_params(const node *n, const kernels *k, const float *const params[], real *block)
+static void pack_params(const node *n, const float *const params[], real *block)
 {
-    pack(k, n->in, n->out, params[0], of(n)->bias ? params[1] : NULL, block);
+    pack(n->in, n->out, params[0], of(n)->bias ? params[1] : NULL, block);
 }
 
-static void unpack_params(const node *n, const kernels *k, const real *block, float *const params[])
+static void unpack_params(const node *n, const real *block, float *const params[])
 {
-    unpack(k, n->in, n->out, block, params[0], of(n)->bias ? params[1] : NULL);
+    unpack(n->in, n->out, block, params[0], of(n)->bias ? params[1] : NULL);
 }
 
 static value *forward(builder *b, const node *n, value *x)

@@ -59,7 +59,7 @@ static bool all_finite(const operand *o)
 {
     for (size_t r = 0; r < o->rows; r++)
         for (size_t i = 0; i < o->cols; i++)
-            if (!isfinite(o->data[r * o->ld + i]))
+            if (!isfinite(*element(o, r, i)))
                 return false;
     return true;
 }

@@ -8,12 +8,7 @@ static int32_t label_of(const batch *b, size_t i) { return b->labels[b->index ? 
 static void count_confusion(const batch *b, const operand *logits, evaluation *e)
 {
     for (size_t r = 0; r < b->n; r++) {
-        const real *row = logits->data + r * logits->ld;
-        size_t best = 0;
-        for (size_t c = 1; c < logits->cols; c++)
-            if (row[c] > row[best])
-                best = c;
-        e->confusion[(size_t)label_of(b, r) * logits->cols + best]++;
+        e->confusion[(size_t)label_of(b, r) * logits->cols + largest_in_row(logits, r)]++;
     }
 }
 
@@ -26,8 +21,8 @@ static weft_status evaluate_piece(weft_trainer *t, const batch *b, evaluation *e
     plan_run(p, b, t->threads);
     const operand losses = plan_losses(p), hits = plan_hits(p), logits = plan_logits(p);
     for (size_t r = 0; r < b->n; r++) {
-        e->loss += (double)losses.data[r * losses.ld];
-        e->n_correct += hits.data[r * hits.ld] != 0;
+        e->loss += (double)*panel_row(&losses, 0, r);
+        e->n_correct += *panel_row(&hits, 0, r) != 0;
     }
     if (e->confusion)
         count_confusion(b, &logits, e);

@@ -50,7 +50,7 @@ weft_status model_prepare(weft_model *m, size_t features, weft_error *err)
         return WEFT_OK;
     if (m->weights)
         return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "the model takes %zu numbers a sample, not %zu", m->graph.in, features);
-    TRY(graph_infer(&m->graph, features, m->kernels, err));
+    TRY(graph_infer(&m->graph, features, err));
     real **weights = arena_array(&m->parameters, m->graph.n_nodes, sizeof *weights);
     if (!weights)
         return fail_memory(err);
@@ -79,7 +79,7 @@ static weft_status draw(weft_model *m, const node *n, uint64_t seed, weft_error 
             status = fail_memory(err);
     }
     if (status == WEFT_OK)
-        n->op->pack(n, m->kernels, (const float *const *)params, m->weights[n->layer]);
+        n->op->pack(n, (const float *const *)params, m->weights[n->layer]);
     arena_deinit(&scratch);
     return status;
 }
@@ -123,7 +123,7 @@ static weft_status forward(weft_model *m, const float *x, size_t n, double scale
         const operand out = plan_logits(m->forward);
         for (size_t r = 0; r < taken; r++)
             for (size_t c = 0; c < out.cols; c++)
-                logits[(first + r) * out.cols + c] = (float)out.data[r * out.ld + c];
+                logits[(first + r) * out.cols + c] = (float)*element(&out, r, c);
     }
     return WEFT_OK;
 }

@@ -31,7 +31,7 @@ weft_status model_export(const weft_model *m, const named_blocks *from, tensor *
             tensors[(*n_tensors)++] = (tensor){name, DTYPE_F32, n->params[p].shape, params[p]};
         }
         if (n->n_params)
-            n->op->unpack(n, m->kernels, from->blocks[i], params);
+            n->op->unpack(n, from->blocks[i], params);
     }
     return WEFT_OK;
 }
@@ -65,7 +65,7 @@ weft_status model_import(const weft_model *m, const named_blocks *to, const tens
             one = one == WEFT_OK ? this : one;
         }
         if (n->n_params && one == WEFT_OK)
-            n->op->pack(n, m->kernels, params, to->blocks[i]);
+            n->op->pack(n, params, to->blocks[i]);
         status = status == WEFT_OK ? one : status;
     }
     arena_deinit(&names);
