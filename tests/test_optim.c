@@ -69,6 +69,7 @@ static double gradient(uint64_t t, size_t i, double w)
     return (sin(0.7 * (double)i + 0.11 * (double)t) + 0.3 * w) * sizes[i % 4];
 }
 
+/* n: a multiple of MIN_WIDTH where step_in_float is called, as kernels have it. */
 static walk *walk_make(const optimizer *o, size_t n)
 {
     walk *k = calloc(1, sizeof *k);
@@ -157,7 +158,7 @@ static void check_update_of(isa level, const char *spec, size_t n)
 
 static void check_update(isa level, const char *spec)
 {
-    static const size_t lengths[] = {1, 7, 48, MAX_N};
+    static const size_t lengths[] = {MIN_WIDTH, PANEL, MAX_N};
     for (size_t i = 0; i < COUNT(lengths); i++)
         check_update_of(level, spec, lengths[i]);
 }
@@ -258,8 +259,8 @@ static void the_first_step_of_momentum_is_not_dampened(void **unused)
     FOR_ISAS(level)
     {
         rig r = rig_make(level, "sgd lr=1 momentum=0.5 dampening=0.75");
-        walk *k = walk_make(&r.o, 7);
-        for (size_t i = 0; i < 7; i++) {
+        walk *k = walk_make(&r.o, MIN_WIDTH);
+        for (size_t i = 0; i < MIN_WIDTH; i++) {
             k->in_float.data[i] = 0;
             k->g.data[i] = 1;
         }
@@ -299,14 +300,14 @@ static void padding_stays_zero(void **unused)
 static void check_no_denormals(isa level, const char *spec)
 {
     rig r = rig_make(level, spec);
-    walk *k = walk_make(&r.o, 7);
-    for (size_t i = 0; i < 7; i++) {
+    walk *k = walk_make(&r.o, MIN_WIDTH);
+    for (size_t i = 0; i < MIN_WIDTH; i++) {
         k->in_float.data[i] = 0;
         k->g.data[i] = 1e-18f;
     }
     for (int t = 0; t < 2000; t++) {
         step_in_float(&r.o, k);
-        for (size_t i = 0; i < 7; i++) {
+        for (size_t i = 0; i < MIN_WIDTH; i++) {
             k->g.data[i] = 0;
             for (size_t s = 0; s < r.o.n_states; s++)
                 assert_int_not_equal(fpclassify(k->state[s].data[i]), FP_SUBNORMAL);
@@ -329,7 +330,7 @@ static void instruction_sets_and_pieces_make_the_same_bits(void **unused)
         for (const char *const *spec = (*o)->cases; *spec; spec++) {
             float first[MAX_N];
             FOR_ISAS(level)
-                for (size_t piece = 1; piece <= MAX_N; piece = piece == 1 ? 7 : piece == 7 ? 48 : piece * 8) {
+                for (size_t piece = MIN_WIDTH; piece <= MAX_N; piece = piece == MIN_WIDTH ? PANEL : piece * 8) {
                     rig r = rig_make(level, *spec);
                     walk *k = walk_make(&r.o, MAX_N);
                     for (uint64_t t = 1; t <= 20; t++) {
@@ -343,7 +344,7 @@ static void instruction_sets_and_pieces_make_the_same_bits(void **unused)
                             r.o.kind->update(k->in_float.data + i, k->g.data + i, state, MIN(piece, MAX_N - i), r.o.hyper);
                         }
                     }
-                    if (level == ISA_V3 && piece == 1)
+                    if (level == ISA_V3 && piece == MIN_WIDTH)
                         memcpy(first, k->in_float.data, sizeof first);
                     assert_memory_equal(k->in_float.data, first, sizeof first);
                     walk_free(k);

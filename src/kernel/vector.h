@@ -119,8 +119,5 @@ static inline vec v_root(vec a)
     } while (0)
 
 static inline real s_fma(real a, real b, real c) { return __builtin_fmaf(a, b, c); }
-static inline real s_sqrt(real a) { return __builtin_sqrtf(a); }
-/* Numbers too small to be normal become 0: arithmetic on them takes a hundred times as long, and some state would shrink into them. */
-static inline real s_flush(real a) { return __builtin_fabsf(a) < 0x1p-126f ? 0 : a; }
 
 #endif

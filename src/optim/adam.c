@@ -50,14 +50,16 @@ static void begin(const void *fields_in, double lr, uint64_t t, real *hyper)
 
 static void update(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper)
 {
-    const real step = hyper[STEP], beta1 = hyper[BETA1], beta2 = hyper[BETA2], rest1 = hyper[REST1], rest2 = hyper[REST2];
-    const real root = hyper[ROOT], eps = hyper[EPS], decay = hyper[DECAY];
-    real *restrict m = state[0], *restrict v = state[1];
-    for (size_t i = 0; i < n; i++) {
-        const real d = s_fma(decay, w[i], g[i]);
-        m[i] = s_flush(s_fma(rest1, d, beta1 * m[i]));
-        v[i] = s_flush(s_fma(rest2 * d, d, beta2 * v[i]));
-        w[i] = s_fma(-step, m[i] / s_fma(s_sqrt(v[i]), root, eps), w[i]);
+    const vec step = v_set(hyper[STEP]), beta1 = v_set(hyper[BETA1]), beta2 = v_set(hyper[BETA2]), rest1 = v_set(hyper[REST1]);
+    const vec rest2 = v_set(hyper[REST2]), root = v_set(hyper[ROOT]), eps = v_set(hyper[EPS]), decay = v_set(hyper[DECAY]);
+    real *const restrict first = state[0], *const restrict second = state[1];
+    for (size_t i = 0; i < n; i += LANES) {
+        const vec before = v_load(w + i), d = v_fma(decay, before, v_load(g + i));
+        const vec m = v_flush(v_fma(rest1, d, beta1 * v_load(first + i)));
+        const vec v = v_flush(v_fma(rest2 * d, d, beta2 * v_load(second + i)));
+        v_store(first + i, m);
+        v_store(second + i, v);
+        v_store(w + i, v_fma(-step, m / v_fma(v_root(v), root, eps), before));
     }
 }
 

@@ -46,19 +46,22 @@ static void begin(const void *fields_in, double lr, uint64_t t, real *hyper)
 
 static void update(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper)
 {
-    const real lr = hyper[LR], decay = hyper[DECAY];
-    real *b = state[0];
-    if (!b) {
-        for (size_t i = 0; i < n; i++)
-            w[i] = s_fma(-lr, s_fma(decay, w[i], g[i]), w[i]);
+    const vec lr = v_set(hyper[LR]), decay = v_set(hyper[DECAY]);
+    if (!state[0]) {
+#pragma GCC unroll 4
+        for (size_t i = 0; i < n; i += LANES) {
+            const vec before = v_load(w + i);
+            v_store(w + i, v_fma(-lr, v_fma(decay, before, v_load(g + i)), before));
+        }
         return;
     }
-    const real momentum = hyper[MOMENTUM], keep = hyper[KEEP], take = hyper[TAKE];
+    const vec momentum = v_set(hyper[MOMENTUM]), keep = v_set(hyper[KEEP]), take = v_set(hyper[TAKE]);
     const bool nesterov = hyper[NESTEROV] != 0;
-    for (size_t i = 0; i < n; i++) {
-        const real d = s_fma(decay, w[i], g[i]);
-        b[i] = s_flush(s_fma(keep, b[i], take * d));
-        w[i] = s_fma(-lr, nesterov ? s_fma(momentum, b[i], d) : b[i], w[i]);
+    for (size_t i = 0; i < n; i += LANES) {
+        const vec before = v_load(w + i), d = v_fma(decay, before, v_load(g + i));
+        const vec b = v_flush(v_fma(keep, v_load(state[0] + i), take * d));
+        v_store(state[0] + i, b);
+        v_store(w + i, v_fma(-lr, nesterov ? v_fma(momentum, b, d) : b, before));
     }
 }
 

@@ -14,7 +14,7 @@ OPTIMIZERS = {"sgd": "{name: sgd, lr: 0.1, momentum: 0.9}", "adam": "{name: adam
 # SHA-256 of the tensors after those steps. It changes with the arithmetic and with nothing else: whoever changes that says so.
 GOLDEN = {
     "sgd": "fdbba9d0f0ba3bc52dfaa27cf1a4c704433c5064d6660f722ab910b246df3094",
-    "adam": "8bdb806387ccf8545dcfef5daf2d62d0b07147199c7314e58063ec616fdd8453",
+    "adam": "f2f05ca29e2c65aa7258e926ba61ce74f25a8b14cd4d2a900ebd20c1d0e00747",
 }
 
 
