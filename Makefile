@@ -33,7 +33,7 @@ endif
 
 # ---- What is built ----
 # Rooms whose sources are compiled once for each instruction set; the file that is named like its room is not.
-ISA_SOURCES := src/kernel/kernel.c $(filter-out src/op/op.c,$(wildcard src/op/*.c)) $(filter-out src/optim/optim.c,$(wildcard src/optim/*.c))
+ISA_SOURCES := src/kernel/kernel.c src/measure/probe.c $(filter-out src/op/op.c,$(wildcard src/op/*.c)) $(filter-out src/optim/optim.c,$(wildcard src/optim/*.c))
 CLI_SOURCES := $(wildcard src/cli/*.c)
 LIB_SOURCES := $(filter-out $(ISA_SOURCES) $(CLI_SOURCES),$(wildcard src/*/*.c))
 

@@ -17,7 +17,7 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD") or "build")
 ROOMS = {
     "base": [], "tensor": ["base"], "record": ["base"], "data": ["tensor"], "kernel": ["base"], "graph": ["tensor", "kernel"],
     "op": ["graph", "kernel"], "optim": ["base", "kernel"], "plan": ["op", "optim"], "train": ["plan", "data", "record"],
-    "lab": ["train"], "report": ["base", "tensor", "record"], "cli": ["lab", "report"],
+    "measure": ["train"], "lab": ["train"], "report": ["base", "tensor", "record"], "cli": ["measure", "lab", "report"],
 }
 INCLUDE = re.compile(r'^#include "(\w+)/(\w+)\.h"', re.MULTILINE)
 

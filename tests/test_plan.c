@@ -700,6 +700,55 @@ static void the_number_of_threads_changes_no_bit(void **unused)
         free(first[l]);
 }
 
+static void a_timed_run_says_when_each_step_began(void **unused)
+{
+    (void)unused;
+    net n = net_make(ISA_V3, "linear 100, relu, linear 5", 20, "adam");
+    samples s = {0};
+    double begins[64] = {0};
+    pool *threads = pool_of(2);
+    plan *p = compile(&n, PLAN_TRAIN, 33);
+    const size_t n_steps = plan_n_steps(p);
+    assert_in_range(n_steps, 1, COUNT(begins) - 1);
+    samples_draw(&s, 20, 5, 33, 0);
+    optimizer_begin(&n.optimizer);
+    begins[n_steps + 1] = -1;
+    const double before = now_seconds();
+    assert_true(plan_run_timed(p, &s.batch, threads, begins));
+    assert_true(begins[0] >= before && begins[n_steps] <= now_seconds());
+    for (size_t i = 0; i < n_steps; i++)
+        assert_true(begins[i + 1] >= begins[i]);
+    assert_true(begins[n_steps + 1] == -1);
+    plan_free(p);
+    pool_free(threads);
+    free(s.x);
+    net_free(&n);
+}
+
+static void a_step_costs_what_it_reads_and_writes(void **unused)
+{
+    (void)unused;
+    enum { B = 33, IN = 20, OUT = 5, W = (IN + 1) * OUT };
+    net n = net_make(ISA_V3, "linear 5", IN, "adam");
+    plan *p = compile(&n, PLAN_TRAIN, B);
+    size_t n_found = 0;
+    for (size_t i = 0; i < plan_n_steps(p); i++) {
+        const step *s = plan_step(p, i);
+        const step_cost c = plan_step_cost(s);
+        if (strcmp(s->kernel->name, "product") == 0) {
+            assert_true(c.flops == 2.0 * B * W && c.read_bytes == 4 * (B * IN + W) && c.moved_bytes == 4 * B * OUT);
+            n_found++;
+        } else if (s->updates) { /* weights and both averages, there and back */
+            assert_true(c.flops == 2.0 * B * W && c.read_bytes == 4 * (B * IN + B * OUT) && c.moved_bytes == 4 * 6 * W);
+            assert_true(c.resident_bytes == 4 * (B * IN + B * OUT + 3 * W));
+            n_found++;
+        }
+    }
+    assert_int_equal(n_found, 2);
+    plan_free(p);
+    net_free(&n);
+}
+
 /* ---- Losses that are not finite ---- */
 
 /* Breaks number `at` of layer `broken`, runs often on several threads, and expects parameters and state unmoved. */
@@ -791,6 +840,8 @@ int main(void)
         cmocka_unit_test(evaluation_gives_losses_hits_and_logits),
         cmocka_unit_test(networks_without_parameters_run),
         cmocka_unit_test(the_number_of_threads_changes_no_bit),
+        cmocka_unit_test(a_timed_run_says_when_each_step_began),
+        cmocka_unit_test(a_step_costs_what_it_reads_and_writes),
         cmocka_unit_test(a_loss_that_is_not_finite_halts_before_anything_moves),
         cmocka_unit_test(a_loss_alone_can_be_infinite),
     };

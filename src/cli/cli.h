@@ -13,7 +13,7 @@ typedef struct args {
     const char **sets;
     size_t n_sets;
     uint64_t seed, threads, jobs, per_class;
-    bool seed_given, json, plan, resume, force, quiet, best, help;
+    bool seed_given, json, plan, resume, force, quiet, quick, best, help;
     const char **words; /* what is no option */
     size_t n_words;
     arena memory;

@@ -28,6 +28,9 @@ void plan_free(plan *p);
 /* Runs every step on the pool's threads, on batch->n samples, which must be the plan's batch. PLAN_TRAIN: the optimizer has begun its
  * step. Returns false when the loss was not finite; then no parameter was moved. */
 bool plan_run(plan *p, const batch *source, pool *threads);
+/* The same, and begins[i] is when the calling thread began step i, for i = the number of steps when all was done; where a plan stops
+ * early, later ones stay as they were. */
+bool plan_run_timed(plan *p, const batch *source, pool *threads, double *begins);
 
 /* What the last run left: logits [batch, C]; losses [batch, 1]; their mean (PLAN_TRAIN); 1 or 0 for a right or wrong answer, [batch, 1]
  * (PLAN_EVALUATE). */
@@ -39,6 +42,20 @@ operand plan_hits(const plan *p);
 const real *plan_gradient(const plan *p, const node *n);
 /* After plan_run said false: the first layer whose output is not finite (NULL: the loss alone). */
 const node *plan_first_broken(const plan *p);
+
+/* The steps, for those who measure them; of a plan that has run, a step's kernel can be run on its call alone. */
+size_t plan_n_steps(const plan *p);
+const step *plan_step(const plan *p, size_t index);
+
+/* What a step must at least do. */
+typedef struct step_cost {
+    double flops;
+    double read_bytes;     /* of what it only reads */
+    double moved_bytes;    /* of what it writes; twice where it reads it, too: weights that it updates, with the optimizer's state */
+    double resident_bytes; /* of all that it touches */
+} step_cost;
+
+step_cost plan_step_cost(const step *s);
 
 /* The steps with their buffers, tiles, FLOPs and bytes, a line each. */
 void plan_print(const plan *p, text *t);

@@ -1,29 +1,6 @@
 /* A plan as text, for people and for tests. */
 #include "plan/passes.h"
 
-static double step_flops(const step *s) { return s->kernel->flops ? s->kernel->flops(&s->call) : 0; }
-
-/* What a step must at least read and write: each operand once; of weights that it moves, the optimizer's state too, both ways. */
-static double step_bytes(const step *s)
-{
-    double numbers = 0;
-    for (size_t i = 0; i < MAX_IN; i++)
-        if (s->in[i])
-            numbers += (double)(s->in[i]->at.rows * s->in[i]->at.cols);
-    for (size_t i = 0; i < MAX_OUT; i++)
-        if (s->out[i])
-            numbers += (double)(s->out[i]->at.rows * s->out[i]->at.cols);
-    if (s->map_y)
-        numbers += (double)(s->map_y->at.rows * s->map_y->at.cols);
-    if (s->updates) {
-        size_t arrays = 1;
-        for (size_t i = 0; i < MAX_STATES; i++)
-            arrays += s->call.state[i] ? 2 : 0;
-        numbers += (double)(s->out[0]->at.rows * s->out[0]->at.cols * arrays);
-    }
-    return numbers * sizeof(real);
-}
-
 static void print_values(value *const *values, size_t n, text *t)
 {
     for (size_t i = 0; i < n && values[i]; i++)
@@ -33,6 +10,7 @@ static void print_values(value *const *values, size_t n, text *t)
 static void print_step(const plan *p, size_t index, text *t)
 {
     const step *s = p->build.steps[index];
+    const step_cost cost = plan_step_cost(s);
     text name = {0}, values = {0};
     text_printf(&name, "%s%s%s", s->name, s->fused ? " + " : "", s->fused ? s->fused : "");
     print_values(s->in, MAX_IN, &values);
@@ -41,7 +19,7 @@ static void print_step(const plan *p, size_t index, text *t)
     text_printf(&values, "%s-> ", s->in[0] ? " " : "");
     print_values(s->out, MAX_OUT, &values);
     text_printf(t, "%3zu %c %-22s %-13s %5zu %9.3f %9.3f  %s\n", index, s->sync ? '|' : ' ', name.data ? name.data : "", s->kernel->name,
-                s->n_tiles, step_flops(s) / 1e6, step_bytes(s) / 1e6, values.data ? values.data : "");
+                s->n_tiles, cost.flops / 1e6, (cost.read_bytes + cost.moved_bytes) / 1e6, values.data ? values.data : "");
     text_free(&name);
     text_free(&values);
 }
@@ -60,6 +38,6 @@ double plan_flops(const plan *p)
 {
     double sum = 0;
     for (size_t i = 0; i < p->build.n_steps; i++)
-        sum += step_flops(p->build.steps[i]);
+        sum += plan_step_cost(p->build.steps[i]).flops;
     return sum;
 }

@@ -4,6 +4,7 @@
 typedef struct run {
     plan *plan;
     pool *threads;
+    double *begins; /* when each step began; NULL: nobody asks */
 } run;
 
 static void walk(void *arg, int thread, int n_threads)
@@ -18,6 +19,8 @@ static void walk(void *arg, int thread, int n_threads)
             if (s->may_halt && r->plan->halt)
                 return;
         }
+        if (r->begins && thread == 0)
+            r->begins[i] = now_seconds();
         const size_t begin = s->n_tiles * (size_t)thread / (size_t)n_threads;
         const size_t end = s->n_tiles * ((size_t)thread + 1) / (size_t)n_threads;
         if (begin < end)
@@ -25,10 +28,14 @@ static void walk(void *arg, int thread, int n_threads)
     }
 }
 
-bool plan_run(plan *p, const batch *source, pool *threads)
+bool plan_run_timed(plan *p, const batch *source, pool *threads, double *begins)
 {
     p->source = source;
     p->halt = false;
-    pool_run(threads, walk, &(run){p, threads});
+    pool_run(threads, walk, &(run){p, threads, begins});
+    if (begins)
+        begins[p->build.n_steps] = now_seconds();
     return !p->halt;
 }
+
+bool plan_run(plan *p, const batch *source, pool *threads) { return plan_run_timed(p, source, threads, NULL); }
