@@ -10,6 +10,8 @@ Q := $(if $(V),,@)
 VERSION := $(shell sed -n 's/^\#define WEFT_VERSION "\(.*\)"/\1/p' include/weft.h)
 LIBS := yaml-0.1 jansson libdeflate zlib cairo sleef libmd libxxhash
 
+ARCH ?= $(shell uname -m)
+
 # ---- Flags ----
 # Every build rounds the same way: no contraction but where the source says fma, nothing of -ffast-math.
 NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
@@ -21,9 +23,13 @@ CFLAGS_ALL = -std=gnu17 $(OPTIMISE) $(NUMERICS) $(WARNINGS) $(SANITIZE) -D_GNU_S
 LDFLAGS_ALL = $(SANITIZE) -Wl,-z,relro $(LDFLAGS)
 LDLIBS_ALL = $(LIB_LIBS) -lm -lpthread
 
+# The instruction sets of each architecture, the best last, and their flags. A new one also has its line in src/kernel/isa.c, and its
+# vectors in src/kernel/vector.h.
+ISAS_x86_64 := v2 v3 v4
+v2 := -march=x86-64-v2
 v3 := -march=x86-64-v3
 v4 := -march=x86-64-v4 -mprefer-vector-width=512
-ISAS := v3 v4
+ISAS := $(or $(ISAS_$(ARCH)),$(error weft has no kernels for $(ARCH)))
 
 NEEDS_LIBS := $(filter-out deps clean help install-deps check-deps bench-deps,$(or $(MAKECMDGOALS),all))
 ifneq ($(NEEDS_LIBS),)
@@ -40,14 +46,17 @@ LIB_SOURCES := $(filter-out $(ISA_SOURCES) $(CLI_SOURCES),$(wildcard src/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:src/%.c=$(BUILD)/obj/%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=$(BUILD)/obj/%.$(isa).o))
 CLI_OBJECTS := $(CLI_SOURCES:src/%.c=$(BUILD)/obj/%.o)
 
-# Lists of what registers itself by being there: a folder, a prefix, and the names behind it.
+# Lists of what registers itself by being there: X(NAME), or, of what is compiled for each instruction set, LIST(ISA, X(ISA, NAME), ...).
 names = $(sort $(patsubst src/$(1)/$(2)%.c,%,$(filter-out src/$(1)/$(1).c,$(wildcard src/$(1)/$(2)*.c))))
-LISTS := $(BUILD)/gen/op.inc $(BUILD)/gen/optim.inc $(BUILD)/gen/format.inc $(BUILD)/gen/listener.inc $(BUILD)/gen/command.inc
-list_op := $(call names,op,)
-list_optim := $(call names,optim,)
-list_format := $(call names,data,format_)
-list_listener := $(call names,train,listen_)
-list_command := $(call names,cli,cmd_)
+plain = $(foreach name,$(1),'X($(name))')
+for_isas = $(foreach isa,$(ISAS),'LIST($(isa)$(foreach name,$(1),, X($(isa),$(name))))')
+LISTS := $(foreach list,isa op optim format listener command,$(BUILD)/gen/$(list).inc)
+list_isa := $(call plain,$(ISAS))
+list_op := $(call for_isas,$(call names,op,))
+list_optim := $(call for_isas,$(call names,optim,))
+list_format := $(call plain,$(call names,data,format_))
+list_listener := $(call plain,$(call names,train,listen_))
+list_command := $(call plain,$(call names,cli,cmd_))
 
 all: $(BUILD)/weft $(BUILD)/libweft.a $(BUILD)/libweft.so
 
@@ -76,9 +85,9 @@ endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
 # A list is written only when it changed, so that adding a file rebuilds what includes the list and nothing else.
-$(BUILD)/gen/%.inc: FORCE
+$(LISTS): $(BUILD)/gen/%.inc: FORCE
 	@mkdir -p $(@D)
-	@printf 'X(%s)\n' $(list_$*) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@printf '%s\n' $(list_$*) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 -include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d)
 

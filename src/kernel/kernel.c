@@ -4,11 +4,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* A register tile: ROWS x (VECTORS * LANES) sums. Chosen so that the sums fill most of the registers: 24 of 32, or 12 of 16. */
-#if defined(__AVX512F__)
-enum { ROWS = 8, VECTORS = 3 };
-#else
-enum { ROWS = 4, VECTORS = 3 };
-#endif
+enum { ROWS = REGISTERS / 4, VECTORS = 3 };
 enum { PANEL = VECTORS * LANES, MAX_PANEL = 48 };
 
 /* ---- The one micro-kernel that all products share ---- */
@@ -67,7 +63,7 @@ static void run_chain(size_t rows, size_t vectors, const strip *s)
         CHAIN_CASES(2)
         CHAIN_CASES(3)
         CHAIN_CASES(4)
-#if defined(__AVX512F__)
+#if REGISTERS == 32
         CHAIN_CASES(5)
         CHAIN_CASES(6)
         CHAIN_CASES(7)
@@ -345,6 +341,7 @@ const kernels ISA_SYMBOL(kernels) = {
     .isa = STRING(WEFT_ISA_NAME),
     .lanes = LANES,
     .panel = PANEL,
+    .fused = FUSED,
     .gather = {"gather", row_tiles, gather_run, NULL},
     .product = {"product", product_tiles, product_run, product_flops},
     .product_dx = {"product_dx", product_dx_tiles, product_dx_run, product_dx_flops},

@@ -1,14 +1,20 @@
-/* Vectors of this instruction set, for sources that are compiled once for each. Every operation here rounds the same way on all of them. */
+/* Vectors of this instruction set, for sources that are compiled once for each.
+ *
+ * Every operation rounds the same way on all of them but one: where the CPU cannot fuse a multiplication and an addition, on v2, v_fma and
+ * s_fma are the two of them, and round twice. So v3 and v4 share their bits, and v2 has its own. SLEEF's bit-identical functions come
+ * in the same two kinds: `finz` are fused, `cinz` are not. */
 #ifndef VECTOR_H
 #define VECTOR_H
 
-#include <immintrin.h>
 #include <math.h>
 #include <sleef.h>
+#include <immintrin.h>
 
+/* REGISTERS: how many vectors the CPU keeps. FUSED: whether v_fma and s_fma round once. */
 #if defined(__AVX512F__)
+#define REGISTERS 32
 typedef __m512 vec;
-enum { LANES = 16 };
+enum { LANES = 16, FUSED = 1 };
 static inline vec v_load(const real *p) { return _mm512_loadu_ps(p); }
 static inline void v_store(real *p, vec a) { _mm512_storeu_ps(p, a); }
 static inline vec v_set(real a) { return _mm512_set1_ps(a); }
@@ -22,8 +28,9 @@ static inline vec v_greater(vec a, vec b, vec yes, vec no)
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), no, yes);
 }
 #elif defined(__AVX2__)
+#define REGISTERS 16
 typedef __m256 vec;
-enum { LANES = 8 };
+enum { LANES = 8, FUSED = 1 };
 static inline vec v_load(const real *p) { return _mm256_loadu_ps(p); }
 static inline void v_store(real *p, vec a) { _mm256_storeu_ps(p, a); }
 static inline vec v_set(real a) { return _mm256_set1_ps(a); }
@@ -35,6 +42,18 @@ static inline vec v_greater(vec a, vec b, vec yes, vec no)
 {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
 }
+#elif defined(__SSE4_2__)
+#define REGISTERS 16
+typedef __m128 vec;
+enum { LANES = 4, FUSED = 0 };
+static inline vec v_load(const real *p) { return _mm_loadu_ps(p); }
+static inline void v_store(real *p, vec a) { _mm_storeu_ps(p, a); }
+static inline vec v_set(real a) { return _mm_set1_ps(a); }
+static inline vec v_fma(vec a, vec b, vec c) { return a * b + c; }
+static inline vec v_exp(vec a) { return Sleef_cinz_expf4_u10sse4(a); }
+static inline vec v_log(vec a) { return Sleef_cinz_logf4_u10sse4(a); }
+static inline vec v_tanh(vec a) { return Sleef_cinz_tanhf4_u10sse4(a); }
+static inline vec v_greater(vec a, vec b, vec yes, vec no) { return _mm_blendv_ps(no, yes, _mm_cmpgt_ps(a, b)); }
 #else
 #error "no vectors for this instruction set"
 #endif
@@ -59,7 +78,7 @@ static inline vec v_greater(vec a, vec b, vec yes, vec no)
         }                                                             \
     } while (0)
 
-static inline real s_fma(real a, real b, real c) { return __builtin_fmaf(a, b, c); }
+static inline real s_fma(real a, real b, real c) { return FUSED ? __builtin_fmaf(a, b, c) : a * b + c; }
 static inline real s_sqrt(real a) { return __builtin_sqrtf(a); }
 /* Numbers too small to be normal become 0: arithmetic on them takes a hundred times as long, and some state would shrink into them. */
 static inline real s_flush(real a) { return __builtin_fabsf(a) < 0x1p-126f ? 0 : a; }
