@@ -11,8 +11,8 @@ static const size_t batches[] = {1, 2, 8, 31, 32, 50, 97};
 
 enum { WHOLE, BACKWARDS, ONE_BY_ONE, HALVES, ALL_SPLITS };
 
-/* Sanitizers make kernels a hundred times slower: they see fewer combinations of the same shapes. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* Sanitizers and emulators make kernels a hundred times slower: they see fewer combinations of the same shapes. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(EMULATED)
 enum { SPARSE = 1, N_SPLITS = ONE_BY_ONE };
 #else
 enum { SPARSE = 0, N_SPLITS = ALL_SPLITS };

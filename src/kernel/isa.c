@@ -21,6 +21,11 @@ static bool runs_v4(void)
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
+#elif defined(__aarch64__)
+
+#define NEEDS_neon "Advanced SIMD"
+static bool runs_neon(void) { return true; } /* Linux runs on no 64-bit ARM CPU without */
+
 #endif
 
 #define X(name) extern const kernels kernels_##name;

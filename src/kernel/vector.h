@@ -1,14 +1,18 @@
 /* Vectors of this instruction set, for sources that are compiled once for each.
  *
  * Every operation rounds the same way on all of them but one: where the CPU cannot fuse a multiplication and an addition, on v2, v_fma and
- * s_fma are the two of them, and round twice. So v3 and v4 share their bits, and v2 has its own. SLEEF's bit-identical functions come
+ * s_fma are the two of them, and round twice. So v3, v4 and neon share their bits, and v2 has its own. SLEEF's bit-identical functions come
  * in the same two kinds: `finz` are fused, `cinz` are not. */
 #ifndef VECTOR_H
 #define VECTOR_H
 
 #include <math.h>
 #include <sleef.h>
+#if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 /* REGISTERS: how many vectors the CPU keeps. FUSED: whether v_fma and s_fma round once. */
 #if defined(__AVX512F__)
@@ -54,6 +58,23 @@ static inline vec v_exp(vec a) { return Sleef_cinz_expf4_u10sse4(a); }
 static inline vec v_log(vec a) { return Sleef_cinz_logf4_u10sse4(a); }
 static inline vec v_tanh(vec a) { return Sleef_cinz_tanhf4_u10sse4(a); }
 static inline vec v_greater(vec a, vec b, vec yes, vec no) { return _mm_blendv_ps(no, yes, _mm_cmpgt_ps(a, b)); }
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#define REGISTERS 32
+typedef float32x4_t vec;
+enum { LANES = 4, FUSED = 1 };
+static inline vec v_load(const real *p) { return vld1q_f32(p); }
+static inline void v_store(real *p, vec a) { vst1q_f32(p, a); }
+static inline vec v_set(real a) { return vdupq_n_f32(a); }
+/* GCC 12 believes that vfmaq_f32 reads memory, and stores every sum of a loop in every round. */
+static inline vec v_fma(vec a, vec b, vec c)
+{
+    __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(c) : "w"(a), "w"(b));
+    return c;
+}
+static inline vec v_exp(vec a) { return Sleef_finz_expf4_u10advsimd(a); }
+static inline vec v_log(vec a) { return Sleef_finz_logf4_u10advsimd(a); }
+static inline vec v_tanh(vec a) { return Sleef_finz_tanhf4_u10advsimd(a); }
+static inline vec v_greater(vec a, vec b, vec yes, vec no) { return vbslq_f32(vcgtq_f32(a, b), yes, no); }
 #else
 #error "no vectors for this instruction set"
 #endif
