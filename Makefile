@@ -3,12 +3,27 @@
 PREFIX ?= /usr/local
 CC ?= cc
 PKG_CONFIG ?= pkg-config
-BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(DEBUG),/debug)
+BUILD ?= build$(if $(CROSS),/$(ARCH))$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(DEBUG),/debug)
 comma := ,
 Q := $(if $(V),,@)
 
 VERSION := $(shell sed -n 's/^\#define WEFT_VERSION "\(.*\)"/\1/p' include/weft.h)
 LIBS := yaml-0.1 jansson libdeflate zlib cairo sleef libmd libxxhash
+
+# ---- For another architecture: ARCH=aarch64 builds with Debian's cross compiler, on libraries that scripts/deps unpacks below build/ ----
+ARCH ?= $(shell uname -m)
+CROSS := $(filter-out $(shell uname -m),$(ARCH))
+ifneq ($(CROSS),)
+SYSROOT := build/sysroot-$(ARCH)
+CC := $(ARCH)-linux-gnu-gcc
+AR := $(ARCH)-linux-gnu-ar
+CROSS_FLAGS := --sysroot=$(CURDIR)/$(SYSROOT)
+PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(SYSROOT) \
+	PKG_CONFIG_LIBDIR=$(CURDIR)/$(SYSROOT)/usr/lib/$(ARCH)-linux-gnu/pkgconfig:$(CURDIR)/$(SYSROOT)/usr/share/pkgconfig pkg-config
+endif
+
+# An architecture whose arithmetic `make check` tests too, emulated; ALSO= leaves that out.
+ALSO := $(if $(filter x86_64,$(ARCH)),$(if $(SAN)$(DEBUG),,aarch64))
 
 # ---- Flags ----
 # Every build rounds the same way: no contraction but where the source says fma, nothing of -ffast-math.
@@ -16,14 +31,20 @@ NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
 WARNINGS := -Wall -Wextra -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 OPTIMISE := $(if $(DEBUG),-O1 -g3 -DWEFT_DEBUG,$(if $(SAN),-O1 -g -DWEFT_DEBUG,-O3 -g))
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-CFLAGS_ALL = -std=gnu17 $(OPTIMISE) $(NUMERICS) $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE -DWEFT_BUILDING -fPIC -fvisibility=hidden \
+CFLAGS_ALL = -std=gnu17 $(CROSS_FLAGS) $(OPTIMISE) $(NUMERICS) $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE -DWEFT_BUILDING -fPIC -fvisibility=hidden \
 	-ffile-prefix-map=$(CURDIR)=. -MMD -MP -Iinclude -Isrc -I$(BUILD) $(LIB_CFLAGS) $(CFLAGS)
-LDFLAGS_ALL = $(SANITIZE) -Wl,-z,relro $(LDFLAGS)
+LDFLAGS_ALL = $(CROSS_FLAGS) $(SANITIZE) -Wl,-z,relro $(LDFLAGS)
 LDLIBS_ALL = $(LIB_LIBS) -lm -lpthread
 
+# The instruction sets of each architecture, the best last, and their flags. A new one also has its line in src/kernel/isa.c, and its
+# vectors in src/kernel/vector.h.
+ISAS_x86_64 := v2 v3 v4
+ISAS_aarch64 := neon
+v2 := -march=x86-64-v2
 v3 := -march=x86-64-v3
 v4 := -march=x86-64-v4 -mprefer-vector-width=512
-ISAS := v3 v4
+neon := -march=armv8-a
+ISAS := $(or $(ISAS_$(ARCH)),$(error weft has no kernels for $(ARCH)))
 
 NEEDS_LIBS := $(filter-out deps clean help install-deps check-deps bench-deps,$(or $(MAKECMDGOALS),all))
 ifneq ($(NEEDS_LIBS),)
@@ -40,14 +61,17 @@ LIB_SOURCES := $(filter-out $(ISA_SOURCES) $(CLI_SOURCES),$(wildcard src/*/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:src/%.c=$(BUILD)/obj/%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=$(BUILD)/obj/%.$(isa).o))
 CLI_OBJECTS := $(CLI_SOURCES:src/%.c=$(BUILD)/obj/%.o)
 
-# Lists of what registers itself by being there: a folder, a prefix, and the names behind it.
+# Lists of what registers itself by being there: X(NAME), or, of what is compiled for each instruction set, LIST(ISA, X(ISA, NAME), ...).
 names = $(sort $(patsubst src/$(1)/$(2)%.c,%,$(filter-out src/$(1)/$(1).c,$(wildcard src/$(1)/$(2)*.c))))
-LISTS := $(BUILD)/gen/op.inc $(BUILD)/gen/optim.inc $(BUILD)/gen/format.inc $(BUILD)/gen/listener.inc $(BUILD)/gen/command.inc
-list_op := $(call names,op,)
-list_optim := $(call names,optim,)
-list_format := $(call names,data,format_)
-list_listener := $(call names,train,listen_)
-list_command := $(call names,cli,cmd_)
+plain = $(foreach name,$(1),'X($(name))')
+for_isas = $(foreach isa,$(ISAS),'LIST($(isa)$(foreach name,$(1),, X($(isa),$(name))))')
+LISTS := $(foreach list,isa op optim format listener command,$(BUILD)/gen/$(list).inc)
+list_isa := $(call plain,$(ISAS))
+list_op := $(call for_isas,$(call names,op,))
+list_optim := $(call for_isas,$(call names,optim,))
+list_format := $(call plain,$(call names,data,format_))
+list_listener := $(call plain,$(call names,train,listen_))
+list_command := $(call plain,$(call names,cli,cmd_))
 
 all: $(BUILD)/weft $(BUILD)/libweft.a $(BUILD)/libweft.so
 
@@ -76,9 +100,9 @@ endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
 # A list is written only when it changed, so that adding a file rebuilds what includes the list and nothing else.
-$(BUILD)/gen/%.inc: FORCE
+$(LISTS): $(BUILD)/gen/%.inc: FORCE
 	@mkdir -p $(@D)
-	@printf 'X(%s)\n' $(list_$*) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@printf '%s\n' $(list_$*) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 -include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d)
 
@@ -87,9 +111,9 @@ libs:
 	@$(PKG_CONFIG) --exists --print-errors $(LIBS) || { echo "weft: libraries are missing; run: make deps"; exit 1; }
 
 deps:
-	@scripts/deps build
+	@scripts/deps build $(CROSS)
 check-deps:
-	@scripts/deps build check
+	@scripts/deps build check $(CROSS) $(ALSO)
 bench-deps:
 	@scripts/deps build bench
 
@@ -113,15 +137,18 @@ TEST_SOURCES := $(wildcard tests/test_*.c)
 TESTS := $(TEST_SOURCES:tests/%.c=$(BUILD)/tests/%)
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
-run-tests: all $(TESTS) $(EXAMPLES)
-	$(Q)BUILD=$(BUILD) SAN=$(SAN) tests/run
+run-tests: all $(TESTS) $(EXAMPLES) $(ALSO:%=also-%)
+	$(Q)BUILD=$(BUILD) SAN=$(SAN) ARCH=$(ARCH) ALSO=$(ALSO) tests/run
+
+also-%:
+	$(Q)$(MAKE) --no-print-directory ARCH=$* BUILD=$(BUILD)/$* CC=$*-linux-gnu-gcc all tests
 
 tests: $(TESTS)
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libweft.a
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  $(CC) $<")
-	$(Q)$(CC) $(filter-out -fvisibility=hidden -Wmissing-prototypes,$(CFLAGS_ALL)) -Itests $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libweft.a -lcmocka $(LDLIBS_ALL)
+	$(Q)$(CC) $(filter-out -fvisibility=hidden -Wmissing-prototypes,$(CFLAGS_ALL)) $(if $(CROSS),-DEMULATED) -Itests $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libweft.a -lcmocka $(LDLIBS_ALL)
 
 -include $(TESTS:=.d)
 
@@ -129,7 +156,7 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libweft.a
 define build_with_public_header
 @mkdir -p $(@D)
 $(if $(V),,@echo "  $(CC) $<")
-$(Q)$(CC) -std=gnu17 -O2 $(WARNINGS) $(SANITIZE) -Iinclude -o $@ $< $(BUILD)/libweft.a $(LDLIBS_ALL)
+$(Q)$(CC) -std=gnu17 $(CROSS_FLAGS) -O2 $(WARNINGS) $(SANITIZE) -Iinclude -o $@ $< $(BUILD)/libweft.a $(LDLIBS_ALL)
 endef
 
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libweft.a include/weft.h
@@ -163,7 +190,8 @@ help:
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
-	@echo 'SAN=address,undefined or thread, DEBUG=1, V=1 go with all of them'
+	@echo 'SAN=address,undefined or thread, DEBUG=1, V=1 go with all of them;'
+	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator'
 
 .PHONY: all demo check bench mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:

@@ -28,8 +28,10 @@ extern "C" {
 #endif
 
 WEFT_API const char *weft_version(void);
-/* The instruction set whose kernels run here, "v3" (AVX2) or "v4" (AVX-512): the best that the CPU has, or what the
- * environment's WEFT_ISA asks for. NULL, with `err` filled, where the CPU has none of them or not the one asked for. */
+/* The instruction set whose kernels run here: on x86-64 "v2" (SSE4.2), "v3" (AVX2 and FMA) or "v4" (AVX-512), on 64-bit ARM
+ * "neon"; the best that the CPU has, or what the environment's WEFT_ISA asks for. The same seed gives the same bits on v3, v4
+ * and neon; v2, which cannot fuse a multiplication and an addition, has bits of its own. NULL, with `err` filled, where the
+ * CPU has none of them or not the one asked for. */
 struct weft_error;
 WEFT_API const char *weft_isa(struct weft_error *err);
 

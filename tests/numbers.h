@@ -26,18 +26,25 @@
 
 /* ---- Instruction sets ---- */
 
-static inline bool runs_here(isa level)
-{
-    if (level == ISA_V3)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
+/* For what is the same on all of them: one that every CPU of this architecture can run. */
+#define ANY_ISA ((isa)0)
 
 /* `for (isa ...)` over those that this CPU can run. */
-#define FOR_ISAS(level)                             \
-    for (isa level = ISA_V3; level < N_ISAS; level++) \
-        if (runs_here(level))
+#define FOR_ISAS(level)                              \
+    for (isa level = ANY_ISA; level < N_ISAS; level++) \
+        if (isa_runs_here(level))
+
+/* The first whose bits are those of `level`. */
+static inline isa first_like(isa level)
+{
+    FOR_ISAS(first)
+        if (kernels_of(first)->fused == kernels_of(level)->fused)
+            return first;
+    return level;
+}
+
+/* a * b + c, rounded once or twice. */
+static inline float multiply_add(bool fused, float a, float b, float c) { return fused ? fmaf(a, b, c) : a * b + c; }
 
 /* ---- Numbers ---- */
 

@@ -139,11 +139,12 @@ static inline numbers magnitudes(const layer *l, const numbers *n)
     return m;
 }
 
-/* Roundings on the way to one number: those of the longest chain of sums, or 4 ulps (8 units) of a map and what its slope
- * makes of them. */
+/* Roundings on the way to one number: those of the longest chain of sums, and of its products where they are not fused, or 4 ulps
+ * (8 units) of a map and what its slope makes of them. */
 static inline double roundings(const layer *l, size_t B)
 {
-    return l->op->kind == OP_MAP ? 16 : (double)MAX(MAX(l->in, l->out), B) + 4;
+    const size_t chain = MAX(MAX(l->in, l->out), B);
+    return l->op->kind == OP_MAP ? 16 : (double)(kernels_of(l->level)->fused ? chain : 2 * chain) + 4;
 }
 
 static inline void assert_close(const double *is, const double *want, const double *magnitude, size_t n, double units,

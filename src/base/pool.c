@@ -108,17 +108,29 @@ void pool_barrier(pool *p)
 
 /* ---- Running ---- */
 
-/* Rounding to nearest, denormals kept, no traps: a caller's or a library's other mode would change bits. */
+/* How the CPU rounds. All that the arithmetic goes by is set as at a program's start: to nearest, denormals kept, no traps. */
+#if defined(__SSE__)
+enum { ROUNDING = 0x1F80 };
+static uint64_t rounding(void) { return _mm_getcsr(); }
+static void set_rounding(uint64_t mode) { _mm_setcsr((unsigned)mode); }
+#elif defined(__aarch64__)
+enum { ROUNDING = 0 };
+static uint64_t rounding(void)
+{
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+}
+static void set_rounding(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+#endif
+
+/* A caller's or a library's other way to round would change bits. */
 static void run_share(pool *p, int thread)
 {
-#if defined(__SSE__)
-    unsigned before = _mm_getcsr();
-    _mm_setcsr(0x1F80);
-#endif
+    const uint64_t before = rounding();
+    set_rounding(ROUNDING);
     p->work(p->arg, thread, p->n_threads);
-#if defined(__SSE__)
-    _mm_setcsr(before);
-#endif
+    set_rounding(before);
     pool_barrier(p);
 }
 

@@ -5,50 +5,77 @@
 
 #include "kernel/kernel.h"
 
-extern const kernels kernels_v3, kernels_v4;
+/* What each needs, in words, and whether this CPU has it. */
+#if defined(__x86_64__)
 
+#define NEEDS_v2 "SSE4.2 and POPCNT"
+static bool runs_v2(void) { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }
+
+#define NEEDS_v3 "AVX2, FMA and BMI2"
+static bool runs_v3(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }
+
+#define NEEDS_v4 "AVX-512 F, BW, CD, DQ and VL"
+static bool runs_v4(void)
+{
+    return runs_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+#elif defined(__aarch64__)
+
+#define NEEDS_neon "Advanced SIMD"
+static bool runs_neon(void) { return true; } /* Linux runs on no 64-bit ARM CPU without */
+
+#endif
+
+#define X(name) extern const kernels kernels_##name;
+#include "gen/isa.inc"
+#undef X
+
+#define X(isa) {#isa, NEEDS_##isa, runs_##isa, &kernels_##isa},
 static const struct {
     const char *name, *needs;
+    bool (*runs_here)(void);
     const kernels *kernels;
 } levels[N_ISAS] = {
-    [ISA_V3] = {"v3", "AVX2, FMA and BMI2", &kernels_v3},
-    [ISA_V4] = {"v4", "AVX-512 F, BW, CD, DQ and VL", &kernels_v4},
+#include "gen/isa.inc"
 };
+#undef X
 
-static bool cpu_has(isa level)
+#define X(name) " " #name
+static const char names[] =
+#include "gen/isa.inc"
+    ;
+#undef X
+
+bool isa_runs_here(isa level) { return levels[level].runs_here(); }
+
+/* What the environment asks for. */
+static bool choose_wanted(const char *wanted, isa *level, weft_error *err)
 {
-    switch (level) {
-    case ISA_V3:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-    case ISA_V4:
-        return cpu_has(ISA_V3) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    default:
-        return false;
-    }
+    const where here = {"WEFT_ISA", 0, 0};
+    size_t i = 0;
+    while (i < N_ISAS && strcmp(levels[i].name, wanted) != 0)
+        i++;
+    if (i == N_ISAS)
+        fail(err, WEFT_BAD_INPUT, here, "unknown instruction set \"%s\"; this architecture has:%s", wanted, names);
+    else if (!isa_runs_here((isa)i))
+        fail(err, WEFT_BAD_INPUT, here, "%s needs %s, which this CPU does not have", wanted, levels[i].needs);
+    *level = (isa)i;
+    return i < N_ISAS && isa_runs_here((isa)i);
 }
 
 static bool choose(isa *level, weft_error *err)
 {
     const char *wanted = getenv("WEFT_ISA");
-    if (wanted && *wanted) {
-        for (size_t i = 0; i < N_ISAS; i++) {
-            if (strcmp(levels[i].name, wanted) != 0)
-                continue;
-            *level = (isa)i;
-            if (!cpu_has(*level))
-                fail(err, WEFT_BAD_INPUT, (where){"WEFT_ISA", 0, 0}, "%s needs %s, which this CPU does not have", wanted, levels[i].needs);
-            return cpu_has(*level);
-        }
-        fail(err, WEFT_BAD_INPUT, (where){"WEFT_ISA", 0, 0}, "unknown instruction set \"%s\"; it can be v3 or v4", wanted);
-        return false;
-    }
+    if (wanted && *wanted)
+        return choose_wanted(wanted, level, err);
     for (size_t i = N_ISAS; i-- > 0;)
-        if (cpu_has((isa)i)) {
+        if (isa_runs_here((isa)i)) {
             *level = (isa)i;
             return true;
         }
-    fail(err, WEFT_BAD_INPUT, (where){"cpu", 0, 0}, "weft needs a CPU with %s", levels[ISA_V3].needs);
+    fail(err, WEFT_BAD_INPUT, (where){"cpu", 0, 0}, "weft needs a CPU with %s", levels[0].needs);
     return false;
 }
 

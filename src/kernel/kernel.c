@@ -10,7 +10,7 @@
 /* A register tile is up to VECTORS vectors wide; the narrower it is, the more rows it has, so that there are always enough sums under
  * way to hide the latency of a multiply-add, and all of them have a register. */
 enum { VECTORS = 3, MAX_WIDTH = VECTORS * LANES };
-#if defined(__AVX512F__)
+#if REGISTERS == 32
 enum { MAX_ROWS = 16, ROWS_1 = 16, ROWS_2 = 12, ROWS_3 = 8 };
 #else
 enum { MAX_ROWS = 12, ROWS_1 = 12, ROWS_2 = 6, ROWS_3 = 4 };
@@ -84,7 +84,7 @@ typedef void chain_fn(const strip *s);
 #define TO_8(X, v) TO_6(X, v) X(7, v) X(8, v)
 #define TO_12(X, v) TO_8(X, v) X(9, v) X(10, v) X(11, v) X(12, v)
 #define TO_16(X, v) TO_12(X, v) X(13, v) X(14, v) X(15, v) X(16, v)
-#if defined(__AVX512F__)
+#if REGISTERS == 32
 #define ALL_TILES(X) TO_16(X, 1) TO_12(X, 2) TO_8(X, 3)
 #else
 #define ALL_TILES(X) TO_12(X, 1) TO_6(X, 2) TO_4(X, 3)
@@ -368,6 +368,8 @@ static size_t row_tiles(const call *c) { return c->out[0].rows; }
  * "Computation of elementary functions on the IBM RISC System/6000 processor", 1990). A division takes several times as long. */
 static vec divide(vec a, vec scale, vec inverse)
 {
+    if (!FUSED)
+        return a / scale;
     vec q = a * inverse;
     q = v_fma(v_fma(-scale, q, a), inverse, q);
     return v_fma(v_fma(-scale, q, a), inverse, q);
@@ -478,6 +480,7 @@ static void update_run(const call *c, size_t begin, size_t end)
 
 const kernels ISA_SYMBOL(kernels) = {
     .isa = STRING(WEFT_ISA_NAME),
+    .fused = FUSED,
     .gather = {"gather", row_tiles, gather_run, NULL},
     .product = {"product", product_tiles, product_run, product_flops},
     .product_dx = {"product_dx", product_dx_tiles, product_dx_run, product_dx_flops},

@@ -1,7 +1,8 @@
 /* The arithmetic. One source, compiled once for each instruction set; the best that runs here is chosen at start.
  *
  * Same bits everywhere: an element of a result is one chain of fused multiply-adds in ascending order of the summed index; vector lanes
- * run across elements, never along a sum; work is cut into tiles by shapes, never by the number of threads. */
+ * run across elements, never along a sum; work is cut into tiles by shapes, never by the number of threads. (A CPU that cannot fuse has
+ * bits of its own: see vector.h.) */
 #ifndef KERNEL_H
 #define KERNEL_H
 
@@ -98,6 +99,7 @@ typedef struct kernel {
 
 typedef struct kernels {
     const char *isa;
+    bool fused; /* a multiply-add rounds once; instruction sets that have the same here make the same bits */
     /* in[0]: none, from the batch's samples; out[0]: x [B, I], divided by the scale */
     kernel gather;
     /* y = x W^T + b: in[0] x [B, I], in[1] W [I (+ 1), N]; out[0] y [B, N]; takes a map */
@@ -120,11 +122,18 @@ void unpack(size_t in, size_t out, const real *packed, float *weight, float *bia
 
 /* ---- The chooser (isa.c) ---- */
 
-typedef enum isa { ISA_V3, ISA_V4, N_ISAS } isa;
+/* The instruction sets of this architecture, the best last: ISA_v2, ISA_v3, ... */
+#define X(name) ISA_##name,
+typedef enum isa {
+#include "gen/isa.inc"
+    N_ISAS
+} isa;
+#undef X
 
 /* The instruction set in use: chosen at the first call, the best that the CPU has, or what WEFT_ISA says. False, with `err` filled, where
  * there is none to use. */
 bool isa_choose(isa *level, weft_error *err);
+bool isa_runs_here(isa level);
 const char *isa_name(isa level);
 const kernels *kernels_of(isa level);
 

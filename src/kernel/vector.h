@@ -1,13 +1,24 @@
-/* Vectors of this instruction set, for sources that are compiled once for each. Every operation here rounds the same way on all of them. */
+/* Vectors of this instruction set, for sources that are compiled once for each.
+ *
+ * Every operation rounds the same way on all of them but one: where the CPU cannot fuse a multiplication and an addition, on v2, v_fma and
+ * s_fma are the two of them, and round twice. So v3, v4 and neon share their bits, and v2 has its own. SLEEF's bit-identical functions come
+ * in the same two kinds: `finz` are fused, `cinz` are not. */
 #ifndef VECTOR_H
 #define VECTOR_H
 
-#include <immintrin.h>
 #include <math.h>
 #include <sleef.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
+/* REGISTERS: how many vectors the CPU keeps. FUSED: whether v_fma and s_fma round once. */
 #if defined(__AVX512F__)
+#define REGISTERS 32
 typedef __m512 vec;
+#define FUSED 1
 #define LANES_IS 16
 static inline vec v_load(const real *p) { return _mm512_loadu_ps(p); }
 static inline void v_store(real *p, vec a) { _mm512_storeu_ps(p, a); }
@@ -29,7 +40,9 @@ static inline vec v_flush(vec a)
     return _mm512_maskz_mov_ps(_mm512_test_epi32_mask(_mm512_castps_si512(a), _mm512_set1_epi32(0x7f800000)), a);
 }
 #elif defined(__AVX2__)
+#define REGISTERS 16
 typedef __m256 vec;
+#define FUSED 1
 #define LANES_IS 8
 static inline vec v_load(const real *p) { return _mm256_loadu_ps(p); }
 static inline void v_store(real *p, vec a) { _mm256_storeu_ps(p, a); }
@@ -49,6 +62,60 @@ static inline vec v_flush(vec a)
     const __m256i exponent = _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7f800000));
     return _mm256_andnot_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(exponent, _mm256_setzero_si256())), a);
 }
+#elif defined(__SSE4_2__)
+#define REGISTERS 16
+typedef __m128 vec;
+#define FUSED 0
+#define LANES_IS 4
+static inline vec v_load(const real *p) { return _mm_loadu_ps(p); }
+static inline void v_store(real *p, vec a) { _mm_storeu_ps(p, a); }
+static inline vec v_set(real a) { return _mm_set1_ps(a); }
+static inline vec v_fma(vec a, vec b, vec c) { return a * b + c; }
+static inline vec v_load_bytes(const uint8_t *p)
+{
+    int32_t four;
+    __builtin_memcpy(&four, p, sizeof four);
+    return _mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(four)));
+}
+static inline vec v_sqrt(vec a) { return _mm_sqrt_ps(a); }
+static inline vec v_exp(vec a) { return Sleef_cinz_expf4_u10sse4(a); }
+static inline vec v_log(vec a) { return Sleef_cinz_logf4_u10sse4(a); }
+static inline vec v_tanh(vec a) { return Sleef_cinz_tanhf4_u10sse4(a); }
+static inline vec v_greater(vec a, vec b, vec yes, vec no) { return _mm_blendv_ps(no, yes, _mm_cmpgt_ps(a, b)); }
+static inline vec v_flush(vec a)
+{
+    const __m128i exponent = _mm_and_si128(_mm_castps_si128(a), _mm_set1_epi32(0x7f800000));
+    return _mm_andnot_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(exponent, _mm_setzero_si128())), a);
+}
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#define REGISTERS 32
+typedef float32x4_t vec;
+#define FUSED 1
+#define LANES_IS 4
+static inline vec v_load(const real *p) { return vld1q_f32(p); }
+static inline void v_store(real *p, vec a) { vst1q_f32(p, a); }
+static inline vec v_set(real a) { return vdupq_n_f32(a); }
+/* GCC 12 believes that vfmaq_f32 reads memory, and stores every sum of a loop in every round. */
+static inline vec v_fma(vec a, vec b, vec c)
+{
+    __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(c) : "w"(a), "w"(b));
+    return c;
+}
+static inline vec v_load_bytes(const uint8_t *p)
+{
+    uint32_t four;
+    __builtin_memcpy(&four, p, sizeof four);
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four))))));
+}
+static inline vec v_sqrt(vec a) { return vsqrtq_f32(a); }
+static inline vec v_exp(vec a) { return Sleef_finz_expf4_u10advsimd(a); }
+static inline vec v_log(vec a) { return Sleef_finz_logf4_u10advsimd(a); }
+static inline vec v_tanh(vec a) { return Sleef_finz_tanhf4_u10advsimd(a); }
+static inline vec v_greater(vec a, vec b, vec yes, vec no) { return vbslq_f32(vcgtq_f32(a, b), yes, no); }
+static inline vec v_flush(vec a)
+{
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), vtstq_u32(vreinterpretq_u32_f32(a), vdupq_n_u32(0x7f800000))));
+}
 #else
 #error "no vectors for this instruction set"
 #endif
@@ -56,7 +123,11 @@ static inline vec v_flush(vec a)
 enum { LANES = LANES_IS };
 
 /* Keeps a in a register: the compiler would rather read it from memory again in each of the instructions that use it. */
+#if defined(__aarch64__)
+#define V_KEEP(a) __asm__("" : "+w"(a))
+#else
 #define V_KEEP(a) __asm__("" : "+v"(a))
+#endif
 
 /* LANES vectors, the rows of a square, become its columns: log2(LANES) rounds, in each of which the rows of the upper half alternate
  * with those of the lower one, and so do their elements. */
@@ -66,6 +137,9 @@ enum { LANES = LANES_IS };
 #elif LANES_IS == 8
 #define V_LOW 0, 8, 1, 9, 2, 10, 3, 11
 #define V_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#elif LANES_IS == 4
+#define V_LOW 0, 4, 1, 5
+#define V_HIGH 2, 6, 3, 7
 #endif
 static inline void v_transpose(vec rows[LANES])
 {
@@ -118,6 +192,6 @@ static inline vec v_root(vec a)
         }                                                             \
     } while (0)
 
-static inline real s_fma(real a, real b, real c) { return __builtin_fmaf(a, b, c); }
+static inline real s_fma(real a, real b, real c) { return FUSED ? __builtin_fmaf(a, b, c) : a * b + c; }
 
 #endif

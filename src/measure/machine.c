@@ -5,10 +5,15 @@
 
 #include "measure/inside.h"
 
-extern const probes probes_v3, probes_v4;
+#define X(name) extern const probes probes_##name;
+#include "gen/isa.inc"
+#undef X
 
-static const probes *const tables[] = {[ISA_V3] = &probes_v3, [ISA_V4] = &probes_v4};
-_Static_assert(COUNT(tables) == N_ISAS, "every instruction set has its probes");
+#define X(name) &probes_##name,
+static const probes *const tables[N_ISAS] = {
+#include "gen/isa.inc"
+};
+#undef X
 
 static const double KB = 1 << 10, MB = 1 << 20, GB = 1 << 30;
 static const double BUDGET = 0.1, QUICK_BUDGET = 0.004;

@@ -3,23 +3,17 @@
 
 #include "op/op.h"
 
-#define X(name) extern const op op_##name##_v3, op_##name##_v4;
+#define LIST(isa, ...) extern const op __VA_ARGS__;
+#define X(isa, name) op_##name##_##isa
 #include "gen/op.inc"
+#undef LIST
 #undef X
 
-#define X(name) &op_##name##_v3,
-static const op *const v3[] = {
+#define LIST(isa, ...) [ISA_##isa] = (const op *const[]){__VA_ARGS__, NULL},
+#define X(isa, name) &op_##name##_##isa
+static const op *const *const tables[N_ISAS] = {
 #include "gen/op.inc"
-    NULL};
-#undef X
-
-#define X(name) &op_##name##_v4,
-static const op *const v4[] = {
-#include "gen/op.inc"
-    NULL};
-#undef X
-
-static const op *const *const tables[N_ISAS] = {[ISA_V3] = v3, [ISA_V4] = v4};
+};
 
 const op *const *op_table(isa level) { return tables[level]; }
 

@@ -3,23 +3,17 @@
 
 #include "optim/optim.h"
 
-#define X(name) extern const optim optim_##name##_v3, optim_##name##_v4;
+#define LIST(isa, ...) extern const optim __VA_ARGS__;
+#define X(isa, name) optim_##name##_##isa
 #include "gen/optim.inc"
+#undef LIST
 #undef X
 
-#define X(name) &optim_##name##_v3,
-static const optim *const v3[] = {
+#define LIST(isa, ...) [ISA_##isa] = (const optim *const[]){__VA_ARGS__, NULL},
+#define X(isa, name) &optim_##name##_##isa
+static const optim *const *const tables[N_ISAS] = {
 #include "gen/optim.inc"
-    NULL};
-#undef X
-
-#define X(name) &optim_##name##_v4,
-static const optim *const v4[] = {
-#include "gen/optim.inc"
-    NULL};
-#undef X
-
-static const optim *const *const tables[N_ISAS] = {[ISA_V3] = v3, [ISA_V4] = v4};
+};
 
 const optim *const *optim_table(isa level) { return tables[level]; }
 

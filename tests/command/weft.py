@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import shlex
 import shutil
 import struct
 import subprocess
@@ -15,7 +16,14 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(TESTS)
 BUILD = os.path.join(ROOT, os.environ.get("BUILD") or "build")
 SAN = os.environ.get("SAN", "")  # not empty: a sanitizer build, several times slower
+ARCH = os.environ.get("ARCH") or os.uname().machine
+EMULATOR = shlex.split(os.environ.get("EMULATOR", ""))  # in front of programs that were built for another machine
 COMMAND = os.path.join(BUILD, "weft")
+# The instruction sets of each architecture, the best last, and the flags of /proc/cpuinfo that they need.
+ISAS = {
+    "x86_64": {"v2": "ssse3 sse4_2 popcnt", "v3": "avx2 fma bmi2", "v4": "avx2 fma bmi2 avx512f avx512bw avx512cd avx512dq avx512vl"},
+    "aarch64": {"neon": "asimd"},
+}[ARCH]
 REAL = "/usr/share/datasets/fashion-mnist"
 
 sys.path.insert(0, TESTS)
@@ -40,11 +48,12 @@ def environment(home, changes=None):
 
 
 def has_isa(name):
-    """Whether this CPU runs the kernels of an instruction set."""
+    """Whether this CPU runs the kernels of an instruction set; an emulator runs all of its architecture."""
+    if EMULATOR:
+        return True
     with open("/proc/cpuinfo") as file:
-        flags = next(set(line.split()) for line in file if line.startswith("flags"))
-    needs = {"v3": "avx2 fma bmi2", "v4": "avx2 fma bmi2 avx512f avx512bw avx512cd avx512dq avx512vl"}[name]
-    return set(needs.split()) <= flags
+        flags = next(set(line.split()) for line in file if line.startswith(("flags", "Features")))
+    return set(ISAS[name].split()) <= flags
 
 
 class Case(unittest.TestCase):
@@ -80,9 +89,9 @@ class Case(unittest.TestCase):
     def exists(self, *names):
         return os.path.lexists(self.path(*names))
 
-    def start(self, *arguments, env=None, **options):
+    def start(self, *arguments, env=None, emulator=(), **options):
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.folder, **options}
-        process = subprocess.Popen([COMMAND, *arguments], env=environment(self.folder, env), **options)
+        process = subprocess.Popen([*(emulator or EMULATOR), COMMAND, *arguments], env=environment(self.folder, env), **options)
         self.addCleanup(process.wait)
         self.addCleanup(lambda: process.poll() is None and process.kill())
         return process
