@@ -398,6 +398,16 @@ static void gather_piece(const batch *source, size_t from, size_t n, real *x)
             x[i] = (real)((const float *)source->samples + from)[i] / scale;
 }
 
+/* Asks for a sample of the next batch and its label: they will be near when they are wanted. */
+static void expect_sample(const batch *source, size_t sample, size_t features)
+{
+    const size_t bytes = features * (source->bytes ? 1 : sizeof(float));
+    const char *first = (const char *)source->samples + sample * bytes;
+    for (size_t at = 0; at < bytes; at += LINE * sizeof(real))
+        __builtin_prefetch(first + at, 0, 2);
+    __builtin_prefetch(source->labels + sample, 0, 2);
+}
+
 static void gather_run(const call *c, size_t begin, size_t end)
 {
     const batch *source = *c->source;
@@ -410,6 +420,8 @@ static void gather_run(const call *c, size_t begin, size_t end)
             for (size_t i = n; i < out->width; i++)
                 x[i] = 0;
         }
+    for (size_t r = begin; r < MIN(end, source->n_next); r++)
+        expect_sample(source, source->next[r], out->cols);
 }
 
 static size_t transpose_tiles(const call *c) { return (c->out[0].rows + MIN_WIDTH - 1) / MIN_WIDTH; }

@@ -68,6 +68,8 @@ typedef struct batch {
     const int32_t *labels; /* [rows]; may be NULL where only the forward pass runs */
     const uint32_t *index; /* [n], or NULL */
     size_t n;
+    const uint32_t *next; /* [n_next]: the samples of the batch behind this one, which lie far from the CPU; or NULL */
+    size_t n_next;
 } batch;
 
 #define MAX_IN 3

@@ -44,6 +44,13 @@ size_t model_tensors(const weft_model *m);
 
 /* ---- The trainer (trainer.c, evaluate.c) ---- */
 
+/* The samples of a batch. */
+typedef struct drawn_batch {
+    size_t epoch, k;
+    uint32_t *index; /* [options.batch] */
+    size_t n;        /* 0: none has been drawn, or there is none */
+} drawn_batch;
+
 struct weft_trainer {
     weft_model *model;
     const weft_dataset *data;
@@ -54,7 +61,7 @@ struct weft_trainer {
     pool *threads;
     plan *train[2], *evaluate[2]; /* by batch size: the full one and the last, smaller one; compiled when first needed */
     size_t train_batch[2], evaluate_batch[2];
-    uint32_t *index;      /* [batch] */
+    drawn_batch drawn[2]; /* the batch of the step that runs and of the one behind it, in turns */
     real **last_good;     /* [n_nodes]: the parameters before the epoch */
     size_t epoch;         /* epochs done */
     size_t step_of_epoch; /* steps done in the one that is under way */

@@ -60,9 +60,10 @@ static weft_status prepare(weft_trainer *t, weft_error *err)
         TRY(check_data(t, err));
     }
     size_t *numbers = arena_array(&t->memory, m->graph.n_nodes, sizeof *numbers);
-    t->index = arena_array(&t->memory, t->options.batch, sizeof *t->index);
+    for (size_t i = 0; i < 2; i++)
+        t->drawn[i].index = arena_array(&t->memory, t->options.batch, sizeof *t->drawn[i].index);
     t->last_good = like_weights(t);
-    if (!numbers || !t->index || !t->last_good)
+    if (!numbers || !t->drawn[0].index || !t->drawn[1].index || !t->last_good)
         return fail_memory(err);
     for (size_t i = 0; i < m->graph.n_nodes; i++)
         numbers[i] = m->graph.nodes[i].block_numbers;
@@ -157,6 +158,18 @@ static weft_status run_step(weft_trainer *t, plan *p, const batch *b, double *lo
     return diverged(t, *loss, err);
 }
 
+/* Batch k of the epoch that is under way; in a place that the batch behind it does not take. */
+static const drawn_batch *draw(weft_trainer *t, size_t k)
+{
+    drawn_batch *d = &t->drawn[k % 2];
+    if (d->n && d->epoch == t->epoch && d->k == k)
+        return d;
+    d->epoch = t->epoch;
+    d->k = k;
+    d->n = loader_indices(t->data->split[WEFT_TRAIN].n, t->options.batch, !t->options.keep_order, t->options.seed, t->epoch, k, d->index);
+    return d;
+}
+
 weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err)
 {
     const double begin = now_seconds();
@@ -165,12 +178,12 @@ weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err)
         copy_blocks(t, t->model->weights, t->last_good);
         t->loss_sum = t->train_seconds = 0;
     }
-    const size_t n = loader_indices(s->n, t->options.batch, !t->options.keep_order, t->options.seed, t->epoch, t->step_of_epoch, t->index);
-    plan *p = trainer_plan(t, PLAN_TRAIN, n, err);
+    const drawn_batch *now = draw(t, t->step_of_epoch), *next = draw(t, t->step_of_epoch + 1);
+    plan *p = trainer_plan(t, PLAN_TRAIN, now->n, err);
     if (!p)
         return WEFT_NO_MEMORY;
     const batch b = {.samples = s->samples, .bytes = t->data->type == DTYPE_U8, .scale = t->options.scale, .labels = s->labels,
-                     .index = t->index, .n = n};
+                     .index = now->index, .n = now->n, .next = next->index, .n_next = next->n};
     const weft_status status = run_step(t, p, &b, loss, err);
     if (status == WEFT_DIVERGED)
         copy_blocks(t, t->last_good, t->model->weights);
