@@ -147,6 +147,13 @@ static void sgd_ends_at_the_same_bits_as_ever(void **unused)
                "8b3bcf567e0a7377a09e7c496d412bd82195512120528969773658713f853597");
 }
 
+static void a_descent_ends_at_the_same_bits_as_ever(void **unused)
+{
+    (void)unused;
+    check_hash("sgd lr=0.1", "20ec3c942bc01d69a38e6931be1697ce69ee430e0543e08ebf89408a486f2b42",
+               "073d55ecb8a725a58e7c65c31603ce0340edb76fc0a0338637ac225bd47739e0");
+}
+
 static void adam_ends_at_the_same_bits_as_ever(void **unused)
 {
     (void)unused;
@@ -192,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sgd_ends_at_the_same_bits_as_ever),
+        cmocka_unit_test(a_descent_ends_at_the_same_bits_as_ever),
         cmocka_unit_test(adam_ends_at_the_same_bits_as_ever),
         cmocka_unit_test(all_instruction_sets_agree_but_for_their_roundings),
         cmocka_unit_test(the_network_has_every_layer),

@@ -320,6 +320,32 @@ static void check_product_dw_update(const kernels *k, const problem *p)
     matrix_free(&dy);
 }
 
+/* Where the update is a descent, a weight's chain begins at the weight; beyond the longest part of a sum, the gradient stands alone. */
+static void check_descent(const kernels *k, const problem *p)
+{
+    enum { LONGEST = 128 };
+    static const real rate[MAX_HYPER] = {-0.25f};
+    matrix dy = padded_dy(p);
+    float *w = floats(p->N * p->I), *bias = floats(p->N);
+    for (size_t n = 0; n < p->N; n++)
+        for (size_t i = 0; i <= p->I; i++) {
+            float *moved = i < p->I ? &w[n * p->I + i] : &bias[n];
+            *moved = i < p->I ? p->w[n * p->I + i] : p->bias[n];
+            for (size_t b = 0; b < p->B; b++)
+                *moved = multiply_add(p->fused, i < p->I ? at(&p->x.at, b, i) : 1, rate[0] * at(&p->dy.at, b, n), *moved);
+        }
+    for (int split = 0; split < N_SPLITS && p->B <= LONGEST; split++) {
+        matrix moved = packed_block(p, p->w, p->bias);
+        const call c = {.in = {p->x.at, dy.at}, .out = {moved.at}, .update = descend_and_count, .hyper = rate, .descends = true};
+        run(&k->product_dw, &c, split);
+        assert_block(k, p, &moved, w, bias, "weights that descended");
+        matrix_free(&moved);
+    }
+    free(w);
+    free(bias);
+    matrix_free(&dy);
+}
+
 static void product_is_the_chain_from_the_bias_on(void **unused)
 {
     (void)unused;
@@ -342,6 +368,12 @@ static void product_dw_updates_every_weight_once(void **unused)
 {
     (void)unused;
     for_shapes(solve_dw, check_product_dw_update);
+}
+
+static void a_descent_goes_on_from_the_weights(void **unused)
+{
+    (void)unused;
+    for_shapes(solve_dw, check_descent);
 }
 
 /* ---- Packing ---- */
@@ -706,6 +738,7 @@ int main(void)
         cmocka_unit_test(product_dx_is_the_chain_over_the_outputs),
         cmocka_unit_test(product_dw_is_the_chain_over_the_batch),
         cmocka_unit_test(product_dw_updates_every_weight_once),
+        cmocka_unit_test(a_descent_goes_on_from_the_weights),
         cmocka_unit_test(pack_and_unpack_are_inverse),
         cmocka_unit_test(transpose_exchanges_rows_and_columns),
         cmocka_unit_test(map_and_map_grad_go_over_every_element_once),

@@ -33,8 +33,8 @@ typedef struct strip {
     size_t init_row; /* 0: the same for all rows */
     real *c;
     size_t c_row;
-    const real *ahead[1 + MAX_STATES]; /* what is needed when c is made: a line of each is asked for with every k. Where a_row is 1 */
-    size_t ahead_at;
+    const real *ahead; /* what is needed when c is made: a line of it is asked for with every k. Only where a_row is 1 */
+    size_t ahead_at;   /* how far the tile is from its first number */
 } strip;
 
 static const real zeros[PANEL];
@@ -63,8 +63,7 @@ INLINE void chain(const int rows, const int vectors, const size_t a_row, const s
                 sum[m][v] = v_fma(am, bs[v], sum[m][v]);
         }
         if (a_row == 1) {
-            for (int i = 0; i < 1 + MAX_STATES; i++)
-                __builtin_prefetch(s->ahead[i] + line, 1);
+            __builtin_prefetch(s->ahead + line, 1);
             line += LINE;
         } else if (--until_jump == 0) {
             until_jump = s->segment;
@@ -275,18 +274,41 @@ static void move(const call *c, size_t at, const real *gradient, size_t n)
     c->update(c->out[0].data + at, gradient, state, n, c->hyper);
 }
 
+/* Where the update is a descent and the batch one part of a sum, a weight's chain begins at the weight itself, and goes on over gradients
+ * times the rate: so dy is, a panel at a time. */
+typedef struct descent {
+    size_t panel; /* that is scaled; SIZE_MAX: none yet */
+    _Alignas(64) real dy[DW_PART * PANEL];
+} descent;
+
+static bool descends(const call *c) { return c->update && c->descends && c->in[0].rows <= DW_PART; }
+
+static const real *scaled_panel(const call *c, size_t panel, descent *d)
+{
+    const operand *dy = &c->in[1];
+    const vec rate = v_set(c->hyper[0]);
+    const real *from = panel_row(dy, panel, 0);
+    for (size_t i = 0; d->panel != panel && i < dy->rows * dy->width; i += LANES)
+        v_store(d->dy + i, rate * v_load(from + i));
+    d->panel = panel;
+    return d->dy;
+}
+
 /* The gradient of `rows` rows of a panel of W from number `at` on, some samples at a time; s stands at the first row. */
 static void dw_block(const call *c, size_t at, size_t rows, size_t cols, strip *s)
 {
     const operand *w = &c->out[0];
     const size_t B = c->in[0].rows, part = part_of(B, DW_PART);
+    const bool gradient_alone = c->update && !descends(c);
     const real *const a = s->a, *const b = s->b;
     _Alignas(64) real gradient[PANEL * PANEL];
-    s->c = c->update ? gradient : w->data + at;
+    s->c = gradient_alone ? gradient : w->data + at;
     s->c_row = w->width;
-    for (size_t i = 0; i < COUNT(s->ahead); i++)
-        s->ahead[i] = (i && c->update && c->state[i - 1] ? c->state[i - 1] : w->data) + at;
-    if (cols + LANES <= w->width)
+    s->init = descends(c) ? s->c : zeros;
+    s->init_row = descends(c) ? s->c_row : 0;
+    /* a descent begins with the weights: those of the tile behind this one are next */
+    s->ahead = w->data + at + (descends(c) ? rows_of(vectors_of(cols)) * w->width : 0);
+    if (cols + LANES <= w->width && !descends(c))
         __builtin_memset(s->c, 0, rows * w->width * sizeof(real)); /* what no vector reaches */
     for (size_t k = 0; k < B; k += part) {
         s->a = a + k * s->a_k;
@@ -296,7 +318,7 @@ static void dw_block(const call *c, size_t at, size_t rows, size_t cols, strip *
         s->init = s->c;
         s->init_row = s->c_row;
     }
-    if (c->update)
+    if (gradient_alone)
         move(c, at, gradient, rows * w->width);
 }
 
@@ -306,20 +328,16 @@ static void product_dw_run(const call *c, size_t begin, size_t end)
     static const real one = 1;
     const operand *x = &c->in[0], *dy = &c->in[1], *w = &c->out[0];
     const size_t chunks = dw_chunks(w);
+    descent d;
+    d.panel = SIZE_MAX;
     for (size_t tile = end; tile-- > begin;) {
         const size_t panel = tile / chunks, first = tile % chunks * PANEL, last = MIN(first + PANEL, w->rows), cols = panel_cols(w, panel);
         const size_t at = (size_t)(panel_row(w, panel, first) - w->data), inputs = MIN(last, x->cols) - MIN(first, x->cols);
-        strip s = {.b = panel_row(dy, panel, 0), .b_k = dy->width, .init = zeros};
-        if (inputs) {
-            s.a = element(x, 0, first);
-            s.a_row = 1;
-            s.a_k = x->width;
-            dw_block(c, at, inputs, cols, &s);
-        }
-        if (last > x->cols) { /* the bias: as if one more input were always 1 */
-            s = (strip){.segment = 1, .a = &one, .b = panel_row(dy, panel, 0), .b_k = dy->width, .init = zeros};
-            dw_block(c, at + inputs * w->width, 1, cols, &s);
-        }
+        const real *b = descends(c) ? scaled_panel(c, panel, &d) : panel_row(dy, panel, 0);
+        if (inputs)
+            dw_block(c, at, inputs, cols, &(strip){.a = element(x, 0, first), .a_row = 1, .a_k = x->width, .b = b, .b_k = dy->width});
+        if (last > x->cols) /* the bias: as if one more input were always 1 */
+            dw_block(c, at + inputs * w->width, 1, cols, &(strip){.a = &one, .segment = 1, .b = b, .b_k = dy->width});
     }
 }
 

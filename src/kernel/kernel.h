@@ -87,6 +87,7 @@ typedef struct call {
     update_fn *update; /* takes each tile of out[0], a gradient, instead of memory; NULL: none */
     real *state[MAX_STATES];
     const real *hyper;
+    bool descends; /* the update is w <- w + hyper[0] g: a gradient may be summed on top of the weights, without ever standing alone */
     bool *halt; /* set: the plan stops behind this step */
 } call;
 

@@ -14,6 +14,8 @@ typedef struct optim {
     size_t (*n_states)(const void *fields);
     /* What the ranges of single fields cannot say; adds to err. NULL: nothing. */
     weft_status (*check)(const void *fields, where at, weft_error *err);
+    /* Whether the update is w <- w + hyper[0] g. NULL: never. */
+    bool (*descends)(const void *fields);
     /* The numbers of step t (from 1), made in double and rounded once: hyper[MAX_HYPER]. */
     void (*begin)(const void *fields, double lr, uint64_t t, real *hyper);
     update_fn *update;

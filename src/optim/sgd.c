@@ -30,12 +30,18 @@ static weft_status check(const void *fields_in, where at, weft_error *err)
     return WEFT_OK;
 }
 
-enum { LR, MOMENTUM, KEEP, TAKE, DECAY, NESTEROV };
+static bool descends(const void *fields_in)
+{
+    const sgd_fields *f = fields_in;
+    return f->momentum == 0 && f->weight_decay == 0;
+}
+
+enum { STEP, MOMENTUM, KEEP, TAKE, DECAY, NESTEROV };
 
 static void begin(const void *fields_in, double lr, uint64_t t, real *hyper)
 {
     const sgd_fields *f = fields_in;
-    hyper[LR] = (real)lr;
+    hyper[STEP] = (real)-lr;
     hyper[MOMENTUM] = (real)f->momentum;
     /* the first step takes the gradient as it is, without dampening */
     hyper[KEEP] = t == 1 ? 0 : (real)f->momentum;
@@ -46,12 +52,12 @@ static void begin(const void *fields_in, double lr, uint64_t t, real *hyper)
 
 static void update(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper)
 {
-    const vec lr = v_set(hyper[LR]), decay = v_set(hyper[DECAY]);
+    const vec step = v_set(hyper[STEP]), decay = v_set(hyper[DECAY]);
     if (!state[0]) {
 #pragma GCC unroll 4
         for (size_t i = 0; i < n; i += LANES) {
             const vec before = v_load(w + i);
-            v_store(w + i, v_fma(-lr, v_fma(decay, before, v_load(g + i)), before));
+            v_store(w + i, v_fma(step, v_fma(decay, before, v_load(g + i)), before));
         }
         return;
     }
@@ -61,7 +67,7 @@ static void update(real *w, const real *g, real *const state[MAX_STATES], size_t
         const vec before = v_load(w + i), d = v_fma(decay, before, v_load(g + i));
         const vec b = v_flush(v_fma(keep, v_load(state[0] + i), take * d));
         v_store(state[0] + i, b);
-        v_store(w + i, v_fma(-lr, nesterov ? v_fma(momentum, b, d) : b, before));
+        v_store(w + i, v_fma(step, nesterov ? v_fma(momentum, b, d) : b, before));
     }
 }
 
@@ -89,6 +95,7 @@ const optim ISA_SYMBOL(optim_sgd) = {
     .state_names = {"momentum_buffer"},
     .n_states = n_states,
     .check = check,
+    .descends = descends,
     .begin = begin,
     .update = update,
     .reference = reference,

@@ -103,6 +103,7 @@ static void fill_call(plan *p, step *s)
     if (s->updates) {
         s->call.update = o->kind->update;
         s->call.hyper = o->hyper;
+        s->call.descends = o->kind->descends && o->kind->descends(o->fields);
         for (size_t i = 0; i < o->n_states; i++)
             s->call.state[i] = o->state[s->node->layer][i];
     }
