@@ -273,6 +273,33 @@ static void the_first_step_of_momentum_is_not_dampened(void **unused)
     }
 }
 
+/* An optimizer that says so moves weights by hyper[0] g and nothing else, and has no state. */
+static void check_descent(isa level, const char *spec)
+{
+    rig r = rig_make(level, spec);
+    walk *k = walk_make(&r.o, PANEL);
+    for (size_t i = 0; i < PANEL; i++)
+        k->g.data[i] = (float)gradient(1, i, 1);
+    step_in_float(&r.o, k);
+    step_in_float(&r.o, k); /* the first step may be a special one */
+    float before[PANEL];
+    memcpy(before, k->in_float.data, sizeof before);
+    step_in_float(&r.o, k);
+    for (size_t i = 0; r.o.kind->descends && r.o.kind->descends(r.o.fields) && i < PANEL; i++) {
+        const double want = (double)before[i] + (double)r.o.hyper[0] * (double)k->g.data[i];
+        assert_int_equal(r.o.n_states, 0);
+        assert_true(fabs((double)k->in_float.data[i] - want) <= 2 * UNIT * fmax(fabs(want), fabs((double)before[i])));
+    }
+    walk_free(k);
+    arena_deinit(&r.memory);
+}
+
+static void descents_are_what_they_say(void **unused)
+{
+    (void)unused;
+    for_cases(check_descent);
+}
+
 static void check_padding(isa level, const char *spec)
 {
     rig r = rig_make(level, spec);
@@ -434,6 +461,7 @@ int main(void)
         cmocka_unit_test(every_case_has_a_trajectory_of_torch),
         cmocka_unit_test(the_first_step_of_momentum_is_not_dampened),
         cmocka_unit_test(padding_stays_zero),
+        cmocka_unit_test(descents_are_what_they_say),
         cmocka_unit_test(states_never_are_denormal),
         cmocka_unit_test(instruction_sets_and_pieces_make_the_same_bits),
         cmocka_unit_test(state_is_made_for_every_block_that_has_numbers),
