@@ -184,15 +184,19 @@ static void product_block(const call *c, size_t panel, size_t first, size_t last
         map_rows(c, y, panel, first, last);
 }
 
-/* Tiles that follow each other in a panel are taken together, so that the panel is read once for many rows. */
+/* A block of rows goes through all panels before the next block does: its x stays in a near cache, and a panel is read once for many
+ * rows. */
 static void product_run(const call *c, size_t begin, size_t end)
 {
+    enum { BLOCK_GROUPS = ROW_BLOCK / ROW_GROUP };
     const size_t M = c->in[0].rows, groups = row_groups(M);
-    for (size_t tile = begin, n; tile < end; tile += n) {
-        const size_t group = tile % groups;
-        n = MIN(MIN(end - tile, groups - group), (size_t)ROW_BLOCK / ROW_GROUP);
-        product_block(c, tile / groups, group * ROW_GROUP, MIN((group + n) * ROW_GROUP, M));
-    }
+    for (size_t block = 0; block < groups; block += BLOCK_GROUPS)
+        for (size_t panel = begin / groups; panel * groups < end; panel++) {
+            const size_t tile = panel * groups, first = MAX(block, MAX(begin, tile) - tile);
+            const size_t last = MIN(MIN(block + BLOCK_GROUPS, groups), end - tile);
+            if (first < last)
+                product_block(c, panel, first * ROW_GROUP, MIN(last * ROW_GROUP, M));
+        }
 }
 
 /* ---- dx = dy W ---- */
@@ -322,23 +326,31 @@ static void dw_block(const call *c, size_t at, size_t rows, size_t cols, strip *
         move(c, at, gradient, rows * w->width);
 }
 
-/* From the last tile to the first, for the forward product went the other way: what it read last is still in a near cache. */
-static void product_dw_run(const call *c, size_t begin, size_t end)
+static void dw_tile(const call *c, size_t panel, size_t chunk, descent *d)
 {
     static const real one = 1;
     const operand *x = &c->in[0], *dy = &c->in[1], *w = &c->out[0];
-    const size_t chunks = dw_chunks(w);
+    const size_t first = chunk * PANEL, last = MIN(first + PANEL, w->rows), cols = panel_cols(w, panel);
+    const size_t at = (size_t)(panel_row(w, panel, first) - w->data), inputs = MIN(last, x->cols) - MIN(first, x->cols);
+    const real *b = descends(c) ? scaled_panel(c, panel, d) : panel_row(dy, panel, 0);
+    if (inputs)
+        dw_block(c, at, inputs, cols, &(strip){.a = element(x, 0, first), .a_row = 1, .a_k = x->width, .b = b, .b_k = dy->width});
+    if (last > x->cols) /* the bias: as if one more input were always 1 */
+        dw_block(c, at + inputs * w->width, 1, cols, &(strip){.a = &one, .segment = 1, .b = b, .b_k = dy->width});
+}
+
+/* From the last tile to the first, for the forward product went the other way: what it read last is still in a near cache. Where the batch
+ * is large, some panels take turns, so that x is fetched once for all of them. */
+static void product_dw_run(const call *c, size_t begin, size_t end)
+{
+    const size_t chunks = dw_chunks(&c->out[0]), panels = n_panels(&c->out[0]), together = c->in[0].rows > DW_PART ? 4 : 1;
     descent d;
     d.panel = SIZE_MAX;
-    for (size_t tile = end; tile-- > begin;) {
-        const size_t panel = tile / chunks, first = tile % chunks * PANEL, last = MIN(first + PANEL, w->rows), cols = panel_cols(w, panel);
-        const size_t at = (size_t)(panel_row(w, panel, first) - w->data), inputs = MIN(last, x->cols) - MIN(first, x->cols);
-        const real *b = descends(c) ? scaled_panel(c, panel, &d) : panel_row(dy, panel, 0);
-        if (inputs)
-            dw_block(c, at, inputs, cols, &(strip){.a = element(x, 0, first), .a_row = 1, .a_k = x->width, .b = b, .b_k = dy->width});
-        if (last > x->cols) /* the bias: as if one more input were always 1 */
-            dw_block(c, at + inputs * w->width, 1, cols, &(strip){.a = &one, .segment = 1, .b = b, .b_k = dy->width});
-    }
+    for (size_t last = panels; last > 0; last -= MIN(together, last))
+        for (size_t chunk = chunks; chunk-- > 0;)
+            for (size_t panel = last; panel-- > last - MIN(together, last);)
+                if (panel * chunks + chunk >= begin && panel * chunks + chunk < end)
+                    dw_tile(c, panel, chunk, &d);
 }
 
 /* ---- Element by element ---- */
