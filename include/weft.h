@@ -66,6 +66,17 @@ typedef struct weft_dataset weft_dataset;
 /* `name_or_path`: a name of the catalogue, looked for in $WEFT_DATA, $XDG_DATA_HOME/weft and /usr/share/datasets, or a
  * folder with the four files of MNIST, gzipped or plain. */
 WEFT_API weft_dataset *weft_dataset_open(const char *name_or_path, weft_error *err);
+
+typedef struct weft_dataset_options {
+    bool allow_trailing; /* read a file that is longer than its header says up to there, and warn; false: refuse it */
+} weft_dataset_options;
+
+/* The same with options, which may be NULL. */
+WEFT_API weft_dataset *weft_dataset_open_with(const char *name_or_path, const weft_dataset_options *options,
+                                              weft_error *err);
+/* What is odd about the data set, and yet was accepted: a line a warning, "FILE: what is odd", no newline at the end.
+ * "": nothing. */
+WEFT_API const char *weft_dataset_warnings(const weft_dataset *data);
 WEFT_API void weft_dataset_close(weft_dataset *data);
 WEFT_API size_t weft_dataset_size(const weft_dataset *data, weft_split split);
 WEFT_API size_t weft_dataset_features(const weft_dataset *data); /* numbers in a sample: 784 */

@@ -120,6 +120,35 @@ static void the_system_is_quoted(void **state)
     assert_int_equal(fail_errno(&err, "f", NULL), WEFT_NO_MEMORY);
 }
 
+/* ---- Warnings ---- */
+
+static void warnings_have_the_form_of_errors_and_are_there_once(void **state)
+{
+    (void)state;
+    text warnings = {0};
+    warn(&warnings, (where){"a.yaml", 3, 14}, "lr is %d", 0);
+    warn(&warnings, (where){"b", 0, 0}, "odd\x1b");
+    warn(&warnings, (where){"a.yaml", 3, 14}, "lr is 0");
+    warn(&warnings, (where){"a.yaml", 3, 1}, "lr is 0");
+    warn(&warnings, (where){0}, "odd");
+    assert_string_equal(warnings.data, "a.yaml:3:14: lr is 0\nb: odd\\x1b\na.yaml:3:1: lr is 0\nodd");
+    text_free(&warnings);
+    warn(NULL, (where){0}, "nobody listens");
+}
+
+static void warnings_of_many_become_one_text(void **state)
+{
+    (void)state;
+    text all = {0};
+    warn_all(&all, "");
+    assert_int_equal(all.length, 0);
+    warn_all(&all, "a: x\nb: y");
+    warn_all(&all, "b: y\nb: y, too\na: x\nb");
+    assert_string_equal(all.data, "a: x\nb: y\nb: y, too\nb");
+    warn_all(NULL, "nobody listens");
+    text_free(&all);
+}
+
 /* ---- Memory and text ---- */
 
 static void arena_memory_is_zeroed_aligned_and_apart(void **state)
@@ -704,6 +733,8 @@ int main(void)
         cmocka_unit_test(mistakes_beyond_the_buffer_are_counted),
         cmocka_unit_test(one_endless_mistake_is_cut),
         cmocka_unit_test(the_system_is_quoted),
+        cmocka_unit_test(warnings_have_the_form_of_errors_and_are_there_once),
+        cmocka_unit_test(warnings_of_many_become_one_text),
         cmocka_unit_test(arena_memory_is_zeroed_aligned_and_apart),
         cmocka_unit_test(text_grows),
         cmocka_unit_test(whole_numbers_match_in_full),

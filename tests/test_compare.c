@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <stdatomic.h>
+#include <zlib.h>
 
 #include "lab_files.h"
 
@@ -56,7 +57,8 @@ static void write_set(const char *name)
 /* What a listener saw; `stop` is set when the first run ends. */
 typedef struct seen {
     atomic_int inside, overlaps;
-    int begun, ended, epochs;
+    int begun, ended, epochs, warned;
+    char warnings[1024];
     bool stops;
     volatile sig_atomic_t stop;
 } seen;
@@ -73,6 +75,14 @@ static void see(void *self, const comparison *c, const trial *t, const run *r, e
     if (s->stops && event == EVENT_END)
         s->stop = 1;
     s->inside--;
+}
+
+static void see_warnings(void *self, const char *warnings)
+{
+    seen *s = self;
+    assert_int_equal(s->begun, 0);
+    s->warned++;
+    snprintf(s->warnings, sizeof s->warnings, "%s", warnings);
 }
 
 static experiment *open_small(void)
@@ -97,14 +107,20 @@ static void a_comparison_runs_all_and_goes_on_when_one_diverges(void **state)
     for (size_t j = 0; j < COUNT(jobs); j++) {
         comparison *c;
         seen s = {0};
-        compare_options o = {
-            .folder = folder, .jobs = jobs[j], .force = j > 0, .stop = &s.stop, .hear = see, .self = &s};
+        compare_options o = {.folder = folder,
+                             .jobs = jobs[j],
+                             .force = j > 0,
+                             .stop = &s.stop,
+                             .warn = see_warnings,
+                             .hear = see,
+                             .self = &s};
         const weft_status status = compare_run(e, &o, &c, &err);
         if (status != WEFT_OK)
             print_error("%s\n", err.message);
         assert_int_equal(status, WEFT_OK);
         assert_int_equal(c->n_trials, 6);
         assert_int_equal(s.overlaps, 0);
+        assert_int_equal(s.warned, 0);
         assert_int_equal(s.begun, 6);
         assert_int_equal(s.ended, 6);
         assert_int_equal(s.epochs, 2 * 3 + 2 * 5);
@@ -160,6 +176,66 @@ static void a_comparison_names_the_variant_that_does_not_fit(void **state)
     experiment_close(e);
 }
 
+/* Gzips a file in its place, and pads it as tapes do. */
+static void gzip_and_pad(const char *name)
+{
+    bytes file;
+    assert_int_equal(file_read(name, MIB, &file, NULL), WEFT_OK);
+    gzFile packed = gzopen(name, "wb");
+    assert_int_equal(gzwrite(packed, file.data, (unsigned)file.size), file.size);
+    assert_int_equal(gzclose(packed), Z_OK);
+    assert_int_equal(file_append(name, "\0\0", 2, NULL), WEFT_OK);
+    bytes_free(&file);
+}
+
+/* Two ways of reading a set are two sets, with one warning in common. */
+static void a_comparison_tells_each_warning_once_before_anything_runs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *trailing, *overrides[2];
+        size_t n_lines;
+    } table[] = {
+        {"", {"variants.longer.data.allow_trailing=true"}, 1},
+        {"x", {"data.allow_trailing=true"}, 2},
+    };
+    char labels[128], images[128];
+    experiment_close(open_small());
+    snprintf(labels, sizeof labels, "%s/set/train-labels-idx1-ubyte", folder);
+    snprintf(images, sizeof images, "%s/set/t10k-images-idx3-ubyte", folder);
+    gzip_and_pad(labels);
+    bytes yaml;
+    assert_int_equal(file_read(path, MIB, &yaml, NULL), WEFT_OK);
+    for (size_t i = 0; i < COUNT(table); i++) {
+        assert_int_equal(file_append(images, table[i].trailing, strlen(table[i].trailing), NULL), WEFT_OK);
+        experiment *e = open_good(open_bytes((const char *)yaml.data, yaml.size, table[i].overrides));
+        comparison *c;
+        seen s = {0};
+        compare_options o = {.folder = folder, .force = true, .warn = see_warnings, .hear = see, .self = &s};
+        assert_int_equal(compare_run(e, &o, &c, &err), WEFT_OK);
+        assert_int_equal(s.begun, 6);
+        assert_int_equal(s.warned, 1);
+        size_t n_lines = 1;
+        for (const char *l = s.warnings; (l = strchr(l, '\n')); l++)
+            n_lines++;
+        assert_int_equal(n_lines, table[i].n_lines);
+        assert_non_null(strstr(s.warnings, "2 zero bytes after the gzip data"));
+        assert_int_equal(strstr(s.warnings, "data after the end is passed over") != NULL, i == 1);
+        comparison_free(c);
+        o.warn = NULL;
+        assert_int_equal(compare_run(e, &o, &c, &err), WEFT_OK);
+        comparison_free(c);
+        experiment_close(e);
+    }
+    const char *const mixed[] = {"variants.good.data.allow_trailing=true", NULL}; /* and the others do not */
+    experiment *e = open_good(open_bytes((const char *)yaml.data, yaml.size, mixed));
+    comparison *c;
+    assert_int_equal(compare_run(e, &(compare_options){.folder = folder, .force = true}, &c, &err), WEFT_BAD_INPUT);
+    assert_says("--allow-trailing");
+    experiment_close(e);
+    bytes_free(&yaml);
+}
+
 /* Its folder cannot be made: a file stands in its place. */
 static void a_comparison_goes_on_when_one_run_fails(void **state)
 {
@@ -201,6 +277,7 @@ int main(void)
         TEST(a_comparison_runs_all_and_goes_on_when_one_diverges),
         TEST(a_comparison_that_is_stopped_starts_no_more),
         TEST(a_comparison_names_the_variant_that_does_not_fit),
+        TEST(a_comparison_tells_each_warning_once_before_anything_runs),
         TEST(a_comparison_goes_on_when_one_run_fails),
         TEST(a_comparison_refuses_a_wrong_number_of_jobs),
     };

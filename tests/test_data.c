@@ -222,6 +222,44 @@ static void missing_files_are_all_named(void **state)
     refused(folder, "train-labels-idx1-ubyte is missing", "t10k-images-idx3-ubyte is missing");
 }
 
+/* ---- Warnings ---- */
+
+static void a_file_that_is_too_long_is_read_where_that_is_allowed(void **state)
+{
+    (void)state;
+    char expected[512];
+    blob samples = images(7, 2, 3), more_labels = labels(3, 3);
+    put_small_set();
+    weft_dataset *data = opened(folder);
+    char fingerprint[33], same[33];
+    data_fingerprint(data, fingerprint);
+    assert_string_equal(weft_dataset_warnings(data), "");
+    weft_dataset_close(data);
+    add(&samples, 1, 1);
+    add(&more_labels, 1, 2);
+    put("train-images-idx3-ubyte", samples);
+    put_gzipped("t10k-labels-idx1-ubyte", more_labels);
+    refused(folder, "train-images-idx3-ubyte: byte 58: data after the end", "--allow-trailing");
+    assert_null(weft_dataset_open_with(folder, &(weft_dataset_options){0}, NULL));
+    assert_null(weft_dataset_open_with(folder, NULL, NULL));
+
+    weft_error err = {0};
+    data = weft_dataset_open_with(folder, &(weft_dataset_options){.allow_trailing = true}, &err);
+    assert_string_equal(err.message, "");
+    assert_non_null(data);
+    check_small_set(data);
+    data_fingerprint(data, same);
+    assert_string_equal(same, fingerprint);
+    snprintf(expected, sizeof expected,
+             "%s/train-images-idx3-ubyte: byte 58: data after the end is passed over: [7, 2, 3] of uint8 takes 58 "
+             "bytes, and here are 59\n"
+             "%s/t10k-labels-idx1-ubyte: byte 11: data after the end is passed over: [3] of uint8 takes 11 bytes, and "
+             "here are 13",
+             folder, folder);
+    assert_string_equal(weft_dataset_warnings(data), expected);
+    weft_dataset_close(data);
+}
+
 /* ---- What does not fit together ---- */
 
 static void train_and_test_samples_of_different_shape_are_refused(void **state)
@@ -741,6 +779,7 @@ int main(void)
         TEST(closing_nothing_is_fine),
         TEST(what_is_no_folder_is_said_to_be_none),
         TEST(missing_files_are_all_named),
+        TEST(a_file_that_is_too_long_is_read_where_that_is_allowed),
         TEST(train_and_test_samples_of_different_shape_are_refused),
         TEST(train_and_test_samples_of_different_type_are_refused),
         TEST(every_image_needs_a_label),

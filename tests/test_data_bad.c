@@ -142,21 +142,28 @@ static blob stored(unsigned char flags, const char *extras, size_t n_extras)
 
 /* ---- Reading them ---- */
 
-static weft_status read_blob(const blob *b, size_t limit, idx *out, weft_error *err)
+static weft_status read_blob_by(const blob *b, const file_rules *rules, idx *out, weft_error *err)
 {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     assert_true(b->size == 0 || fwrite(b->data, 1, b->size, file) == b->size);
     assert_int_equal(fclose(file), 0);
-    return idx_read(path, limit, out, err);
+    return idx_read(path, rules, out, err);
+}
+
+static const file_rules usual = {.limit_bytes = LIMIT};
+
+static weft_status read_blob(const blob *b, idx *out, weft_error *err)
+{
+    return read_blob_by(b, &usual, out, err);
 }
 
 /* Refused, with the file's name and each of the words; consumes the blob. */
-static void refused_within(size_t limit, blob b, const char *words)
+static void refused_by(file_rules rules, blob b, const char *words)
 {
     idx array;
     weft_error err = {0};
-    assert_int_equal(read_blob(&b, limit, &array, &err), WEFT_BAD_INPUT);
+    assert_int_equal(read_blob_by(&b, &rules, &array, &err), WEFT_BAD_INPUT);
     assert_null(array.block.data);
     assert_int_equal(err.count, 1);
     assert_string_equal(err.file, path);
@@ -167,26 +174,43 @@ static void refused_within(size_t limit, blob b, const char *words)
 
 static void refused(blob b, const char *words)
 {
-    refused_within(LIMIT, b, words);
+    refused_by(usual, b, words);
 }
 
 static bool is_small(const idx *array)
 {
     return array->type == DTYPE_U8 && array->shape.n_dims == 3 && array->shape.dims[0] == 3 &&
-           array->block.size == SMALL_BYTES && memcmp(array->data, "abcdefghijkl", 12) == 0;
+           array->block.size >= SMALL_BYTES && memcmp(array->data, "abcdefghijkl", 12) == 0;
 }
 
-/* Read as the small file; consumes the blob. */
-static void accepted(blob b)
+/* Read as the small file, with these warnings: lines of what follows "FILE: ", "" for none; consumes the blob. */
+static void accepted_by(bool allow_trailing, blob b, const char *expected)
 {
     idx array;
     weft_error err = {0};
-    weft_status status = read_blob(&b, LIMIT, &array, &err);
+    text warnings = {0}, found = {0};
+    weft_status status = read_blob_by(&b, &(file_rules){LIMIT, allow_trailing, &warnings}, &array, &err);
     assert_string_equal(err.message, "");
     assert_int_equal(status, WEFT_OK);
     assert_true(is_small(&array));
+    for (const char *line = warnings.length ? warnings.data : ""; *line; line += *line == '\n') {
+        assert_memory_equal(line, path, strlen(path));
+        line += strlen(path) + strlen(": ");
+        text_printf(&found, "%s%.*s", found.length ? "\n" : "", (int)strcspn(line, "\n"), line);
+        line += strcspn(line, "\n");
+    }
+    assert_string_equal(found.length ? found.data : "", expected);
+    text_free(&found);
+    text_free(&warnings);
+    bytes_free(&array.block);
+    assert_int_equal(read_blob_by(&b, &(file_rules){LIMIT, allow_trailing, NULL}, &array, &err), WEFT_OK);
     bytes_free(&array.block);
     drop(&b);
+}
+
+static void accepted(blob b)
+{
+    accepted_by(false, b, "");
 }
 
 /* ---- IDX ---- */
@@ -236,7 +260,42 @@ static void data_after_the_end_is_refused(void **state)
 {
     (void)state;
     refused(LITERAL(SMALL "x"), "byte 28: data after the end: [3, 2, 2] of uint8 takes 28 bytes, and here are 29");
+    refused(LITERAL(SMALL "x"), "with --allow-trailing");
     refused(gzip(SMALL "x", SMALL_BYTES + 1), "byte 28: data after the end");
+}
+
+/* Two members of which the second is no part of the array. */
+static blob gzip_with_more(size_t n_zeros)
+{
+    blob b = gzip(SMALL, SMALL_BYTES);
+    add_gzip(&b, "x", 1, n_zeros);
+    return b;
+}
+
+static void data_after_the_end_may_be_allowed_and_is_warned_of(void **state)
+{
+    (void)state;
+#define PASSED(size) "byte 28: data after the end is passed over: [3, 2, 2] of uint8 takes 28 bytes, and here are " size
+    accepted_by(true, LITERAL(SMALL), "");
+    accepted_by(true, gzip(SMALL, SMALL_BYTES), "");
+    accepted_by(true, LITERAL(SMALL "x"), PASSED("29"));
+    accepted_by(true, LITERAL(SMALL "\0\0"), PASSED("30"));
+    accepted_by(true, gzip(SMALL "x", SMALL_BYTES + 1), PASSED("29"));
+    accepted_by(true, gzip_with_more(0), PASSED("29")); /* read by zlib, and in two passes */
+    accepted_by(true, gzip_with_more(MIB), PASSED("1048605"));
+#undef PASSED
+}
+
+static void what_allows_trailing_data_allows_nothing_else(void **state)
+{
+    (void)state;
+    const file_rules rules = {.limit_bytes = MIB, .allow_trailing = true};
+    refused_by(rules, of(SMALL, SMALL_BYTES - 1), "truncated: [3, 2, 2] of uint8 needs 28 bytes, and here are 27");
+    refused_by(rules, LITERAL("\0\1\x08\3"), "not an IDX file");
+    refused_by(rules, gzip_with_more(2 * MIB), "more than 1048576 bytes, the limit");
+    blob b = gzip(SMALL, SMALL_BYTES);
+    add(&b, "x", 1);
+    refused_by(rules, b, "what follows the gzip data is not gzip");
 }
 
 static void a_short_file_is_refused_with_what_it_needs(void **state)
@@ -249,15 +308,17 @@ static void a_short_file_is_refused_with_what_it_needs(void **state)
 static void a_file_over_the_limit_is_refused_with_the_limit(void **state)
 {
     (void)state;
-    refused_within(20, LITERAL(SMALL), "20");
+    refused_by((file_rules){.limit_bytes = 20}, LITERAL(SMALL), "20");
     blob b = {0};
     add_gzip(&b, "\0\0\x08\2\0\1\0\0\0\0\1\0", 12, 1 << 24);
-    refused_within(MIB, b, "more than 1048576 bytes, the limit");
+    refused_by((file_rules){.limit_bytes = MIB}, b, "more than 1048576 bytes, the limit");
     bytes out;
     weft_error err = {0};
     b = (blob){0};
     add_gzip(&b, "", 0, MIB + 1);
-    assert_int_equal(gzip_unpack("zeros", &(bytes){b.data, b.size}, MIB, NULL, &out, &err), WEFT_BAD_INPUT);
+    assert_int_equal(
+        gzip_unpack("zeros", &(bytes){b.data, b.size}, &(file_rules){.limit_bytes = MIB}, NULL, &out, &err),
+        WEFT_BAD_INPUT);
     assert_non_null(strstr(err.message, "zeros: holds more than 1048576 bytes"));
     drop(&b);
     assert_true(data_limit_bytes() <= (size_t)8 << 30);
@@ -273,11 +334,11 @@ static void numbers_are_big_endian(void **state)
                   f64[] = "\0\0\x0E\2\0\0\0\1\0\0\0\1\x3F\xF8\0\0\0\0\0\0";
     int16_t h[2];
     double d;
-    assert_int_equal(idx_parse("i16", i16, sizeof i16 - 1, &array, &err), WEFT_OK);
+    assert_int_equal(idx_parse("i16", &(bytes){i16, sizeof i16 - 1}, &usual, &array, &err), WEFT_OK);
     memcpy(h, array.data, sizeof h);
     assert_int_equal(h[0], 0x1234);
     assert_int_equal(h[1], -2);
-    assert_int_equal(idx_parse("f64", f64, sizeof f64 - 1, &array, &err), WEFT_OK);
+    assert_int_equal(idx_parse("f64", &(bytes){f64, sizeof f64 - 1}, &usual, &array, &err), WEFT_OK);
     memcpy(&d, array.data, sizeof d);
     assert_true(d == 1.5);
 }
@@ -295,7 +356,7 @@ static void not_readable(const char *name)
 {
     idx array;
     weft_error err = {0};
-    weft_status status = idx_read(name, LIMIT, &array, &err);
+    weft_status status = idx_read(name, &usual, &array, &err);
     assert_true(status == WEFT_BAD_INPUT || status == WEFT_IO);
     assert_string_equal(err.file, name);
 }
@@ -330,7 +391,7 @@ static void a_file_without_permission_is_refused(void **state)
     assert_int_equal(chmod(folder, 0755), 0);
     assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0)), 0);
     assert_int_equal(root ? seteuid(65534) : 0, 0);
-    weft_status status = idx_read(path, LIMIT, &array, &err);
+    weft_status status = idx_read(path, &usual, &array, &err);
     assert_int_equal(root ? seteuid(0) : 0, 0);
     assert_int_equal(status, WEFT_BAD_INPUT);
     assert_non_null(strstr(err.message, "Permission denied"));
@@ -350,7 +411,7 @@ static void a_file_that_shrinks_while_it_is_read_does_no_harm(void **state)
     for (int i = 0; i < 300; i++) {
         idx array;
         weft_error err = {0};
-        weft_status status = idx_read(path, LIMIT, &array, &err);
+        weft_status status = idx_read(path, &usual, &array, &err);
         assert_true(status == WEFT_OK ? array.block.size == 2 * MIB + 8
                                       : status == WEFT_IO || strstr(err.message, "truncated") != NULL);
         bytes_free(&array.block);
@@ -382,13 +443,39 @@ static void members_are_joined(void **state)
     accepted(b);
 }
 
+/* The small file in one member or two, with zero bytes behind; and a warning of them. */
+static void padded(size_t n_members, size_t n_zeros, const char *words)
+{
+    char expected[128];
+    blob b = {0};
+    for (size_t i = 0; i < n_members; i++)
+        add_gzip(&b, &SMALL[i * SMALL_BYTES / n_members], SMALL_BYTES / n_members, 0);
+    snprintf(expected, sizeof expected, "byte %zu: %s", b.size, words);
+    for (size_t i = 0; i < n_zeros; i++)
+        add(&b, "", 1);
+    accepted_by(false, b, expected);
+}
+
 static void zero_bytes_at_the_end_are_tape_padding(void **state)
 {
     (void)state;
-    blob b = gzip(SMALL, SMALL_BYTES);
-    for (int i = 0; i < 100000; i++)
-        add(&b, "", 1);
-    accepted(b);
+    padded(1, 1, "1 zero byte after the gzip data, as padding of tapes, is passed over");
+    padded(1, 2, "2 zero bytes after the gzip data, as padding of tapes, are passed over");
+    padded(1, 100000, "100000 zero bytes after the gzip data, as padding of tapes, are passed over");
+    padded(2, 512, "512 zero bytes after the gzip data, as padding of tapes, are passed over");
+}
+
+static void padding_and_data_after_the_end_are_two_warnings(void **state)
+{
+    (void)state;
+    char expected[256];
+    blob b = gzip(SMALL "x", SMALL_BYTES + 1);
+    snprintf(expected, sizeof expected,
+             "byte 28: data after the end is passed over: [3, 2, 2] of uint8 takes 28 bytes, and here are 29\n"
+             "byte %zu: 3 zero bytes after the gzip data, as padding of tapes, are passed over",
+             b.size);
+    add(&b, "\0\0", 3);
+    accepted_by(true, b, expected);
 }
 
 static void optional_header_fields_are_passed_over(void **state)
@@ -413,7 +500,7 @@ static void a_hundred_thousand_members_take_linear_time(void **state)
         add(&b, one.data, one.size);
     idx array;
     weft_error err = {0};
-    assert_int_equal(read_blob(&b, LIMIT, &array, &err), WEFT_OK);
+    assert_int_equal(read_blob(&b, &array, &err), WEFT_OK);
     assert_int_equal(array.shape.dims[0], 100000);
     assert_int_equal(((const unsigned char *)array.data)[99999], 'x');
     bytes_free(&array.block);
@@ -440,7 +527,7 @@ static void what_is_proven_first_is_read_as_well(void **state)
     add_gzip(&b, "\0\0\x08\2\0\0\4\0\0\1\0\0x", 13, 64 * MIB - 1); /* compresses a thousandfold */
     idx array;
     weft_error err = {0};
-    assert_int_equal(read_blob(&b, LIMIT, &array, &err), WEFT_OK);
+    assert_int_equal(read_blob(&b, &array, &err), WEFT_OK);
     assert_int_equal(array.shape.dims[0] * array.shape.dims[1], 64 * MIB);
     assert_int_equal(((const unsigned char *)array.data)[0], 'x');
     bytes_free(&array.block);
@@ -556,7 +643,7 @@ static void a_flipped_bit_is_refused_or_changes_nothing(void **state)
         b.data[bit / 8] ^= (unsigned char)(1 << bit % 8);
         idx array;
         weft_error err = {0};
-        weft_status status = read_blob(&b, LIMIT, &array, &err);
+        weft_status status = read_blob(&b, &array, &err);
         assert_true(status == WEFT_BAD_INPUT || (status == WEFT_OK && is_small(&array)));
         n_refused += status != WEFT_OK;
         bytes_free(&array.block);
@@ -603,7 +690,7 @@ static void refused_in_little_memory(blob b)
     if (child == 0) {
         idx array;
         long before = peak_kib();
-        weft_status status = idx_read(path, LIMIT, &array, NULL);
+        weft_status status = idx_read(path, &usual, &array, NULL);
         long used = peak_kib() - before;
         _exit(status != WEFT_BAD_INPUT ? 1 : used > 32 * 1024 + 4 * (long)b.size / 1024 ? 2 : 0);
     }
@@ -645,6 +732,8 @@ int main(void)
         TEST(broken_idx_headers_are_refused),
         TEST(dimensions_that_cannot_be_are_refused),
         TEST(data_after_the_end_is_refused),
+        TEST(data_after_the_end_may_be_allowed_and_is_warned_of),
+        TEST(what_allows_trailing_data_allows_nothing_else),
         TEST(a_short_file_is_refused_with_what_it_needs),
         TEST(a_file_over_the_limit_is_refused_with_the_limit),
         TEST(numbers_are_big_endian),
@@ -655,6 +744,7 @@ int main(void)
         TEST(usual_gzip_is_read),
         TEST(members_are_joined),
         TEST(zero_bytes_at_the_end_are_tape_padding),
+        TEST(padding_and_data_after_the_end_are_two_warnings),
         TEST(optional_header_fields_are_passed_over),
         TEST(a_hundred_thousand_members_take_linear_time),
         TEST(a_million_empty_blocks_take_linear_time),

@@ -273,6 +273,7 @@ static void a_mistake_has_its_line_and_column(void **state)
         {"data: {set: /nowhere/at-all}\n" MODEL, 1, 13, "there is no folder \"/nowhere/at-all\""},
         {"data: {set: [a]}\n" MODEL, 1, 13, "set must be a text"},
         {"data: {set: mnist, scale: 0}\n" MODEL, 1, 27, "scale is 0"},
+        {"data: {set: mnist, allow_trailing: yes}\n" MODEL, 1, 36, "allow_trailing must be true or false"},
         {"data: {scale: 255}\n" MODEL, 1, 7, "set of data is missing"},
         {MODEL, 0, 0, "set of data is missing"},
         {DATA, 0, 0, "model is missing"},
@@ -461,7 +462,7 @@ static void the_resolved_file_has_every_default(void **state)
     assert_string_equal(e->variants[0].settings.config,
                         "# variant: \"x #1\"\n"
                         "title: \"A: b\"\n"
-                        "data: {set: fashion-mnist, scale: 1}\n"
+                        "data: {set: fashion-mnist, scale: 1, allow_trailing: false}\n"
                         "model:\n"
                         "  - linear out_features=9 bias=true\n"
                         "  - relu\n"
@@ -478,6 +479,7 @@ static void assert_reads_back(const run_settings *s)
     assert_string_equal(s->title, t->title);
     assert_string_equal(s->data.set, t->data.set);
     assert_true(s->data.scale == t->data.scale);
+    assert_int_equal(s->data.allow_trailing, t->data.allow_trailing);
     assert_string_equal(s->model_text, t->model_text);
     assert_string_equal(s->loss_text, t->loss_text);
     assert_string_equal(s->optimizer_text, t->optimizer_text);
@@ -503,7 +505,7 @@ static void the_resolved_file_reads_back_to_the_same(void **state)
     write_bytes(odd, "x", 1);
     snprintf(yaml, sizeof yaml,
              "title: \"new\\nline, 'quote', \\\"q\\\" \\\\ \\u202E bidi, tab\\t\"\n"
-             "data: {set: \"%s/o \\\"d\\\\d\\\" #, {x}: \u00fc\", scale: 0.1}\n"
+             "data: {set: \"%s/o \\\"d\\\\d\\\" #, {x}: \u00fc\", scale: 0.1, allow_trailing: true}\n"
              "model: [linear 3 bias=false, tanh, linear 10]\n"
              "train: {epochs: 1000000000000000000, batch: 7, shuffle: false, log_steps: true, max_steps: 9,\n"
              "        init: \"%s\"}\n"

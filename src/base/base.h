@@ -81,6 +81,9 @@ size_t escape_next(const char *string, char out[ESCAPED_BYTES]);
 size_t utf8_next(const char *string, uint32_t *code);
 bool utf8_valid(const char *string);
 
+/* Whether one of the lines of `lines` is the first `length` bytes of `line`. */
+bool has_line(const char *lines, const char *line, size_t length);
+
 /* Whole text to a number, C locale, no octal, no trailing characters; false when it is not one or is out of range. */
 bool parse_u64(const char *string, uint64_t *value);
 bool parse_double(const char *string, double *value); /* finite only; 1e400 is refused, 1e-400 is 0 */
@@ -92,6 +95,16 @@ const char *print_double(double value, char buffer[32]);
 const char *nearest_word(const char *word, const void *words, size_t n, size_t stride);
 /* Refuses a `word` that is not in the list, with the nearest one, or all there are: `unknown layer "rleu"; did you mean "relu"?` */
 weft_status fail_unknown(weft_error *err, where at, const char *what, const char *word, const void *words, size_t n, size_t stride);
+
+/* ---- Warnings (error.c): what is odd about something of the user's, and goes all the same ----
+ *
+ * Whatever is read or made keeps its own: a line each, in an error's form, no newline at the end. The command tells them, the library does
+ * not. Where there was no memory for one, the text has `failed`. */
+
+/* Adds a warning to `warnings` (may be NULL), unless it is there already. */
+void warn(text *warnings, where at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same for each line of somebody else's. */
+void warn_all(text *warnings, const char *lines);
 
 /* ---- Settings (setting.c) and fields (field.c) ---- */
 

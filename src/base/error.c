@@ -58,17 +58,11 @@ static void add_line(weft_error *err, const char *line)
     snprintf(end, TAIL_BYTES, "%s%d more mistake%s", TAIL, hidden, hidden == 1 ? "" : "s");
 }
 
-weft_status fail(weft_error *err, weft_status status, where at, const char *format, ...)
+/* "FILE:LINE:COLUMN: the sentence", escaped. */
+__attribute__((format(printf, 2, 0))) static void make_line(where at, const char *format, va_list args,
+                                                            char line[LINE_BYTES])
 {
-    if (err == NULL)
-        return status;
-    if (err->count++ == 0) {
-        err->status = status;
-        err->line = at.line;
-        err->column = at.column;
-        snprintf(err->file, sizeof err->file, "%s", at.file ? at.file : "");
-    }
-    char raw[RAW_BYTES], line[LINE_BYTES];
+    char raw[RAW_BYTES];
     int used = 0;
     if (at.file != NULL && at.line > 0 && at.column > 0)
         used = snprintf(raw, sizeof raw, "%s:%zu:%zu: ", at.file, at.line, at.column);
@@ -83,13 +77,27 @@ weft_status fail(weft_error *err, weft_status status, where at, const char *form
         strcat(raw, ": ");
         used = (int)strlen(raw);
     }
-    va_list args;
-    va_start(args, format);
     int length = vsnprintf(raw + used, sizeof raw - (size_t)used, format, args);
-    va_end(args);
     if (length >= (int)sizeof raw - used)
         mark_cut(raw, sizeof raw);
     escape_line(raw, line);
+}
+
+weft_status fail(weft_error *err, weft_status status, where at, const char *format, ...)
+{
+    if (err == NULL)
+        return status;
+    if (err->count++ == 0) {
+        err->status = status;
+        err->line = at.line;
+        err->column = at.column;
+        snprintf(err->file, sizeof err->file, "%s", at.file ? at.file : "");
+    }
+    char line[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    make_line(at, format, args, line);
+    va_end(args);
     add_line(err, line);
     return status;
 }
@@ -106,4 +114,26 @@ weft_status fail_errno(weft_error *err, const char *file, const char *doing)
     if (doing == NULL)
         return fail(err, status, (where){.file = file}, "%s", reason);
     return fail(err, status, (where){.file = file}, "%s: %s", doing, reason);
+}
+
+void warn(text *warnings, where at, const char *format, ...)
+{
+    char line[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    make_line(at, format, args, line);
+    va_end(args);
+    warn_all(warnings, line);
+}
+
+void warn_all(text *warnings, const char *lines)
+{
+    for (size_t length; warnings != NULL && *lines != '\0'; lines += length + (lines[length] == '\n')) {
+        length = strcspn(lines, "\n");
+        if (warnings->length > 0 && has_line(warnings->data, lines, length))
+            continue;
+        if (warnings->length > 0)
+            text_add(warnings, "\n");
+        text_add_bytes(warnings, lines, length);
+    }
 }

@@ -68,6 +68,16 @@ void text_free(text *t)
     *t = (text){0};
 }
 
+/* ---- Lines ---- */
+
+bool has_line(const char *lines, const char *line, size_t length)
+{
+    for (const char *c = lines; *c; c += strcspn(c, "\n"), c += *c == '\n')
+        if (strcspn(c, "\n") == length && strncmp(c, line, length) == 0)
+            return true;
+    return false;
+}
+
 /* ---- Characters ---- */
 
 size_t utf8_next(const char *string, uint32_t *code)

@@ -13,7 +13,7 @@ typedef struct args {
     const char **sets;
     size_t n_sets;
     uint64_t seed, threads, jobs, per_class;
-    bool seed_given, json, plan, resume, force, quiet, quick, best, help;
+    bool seed_given, allow_trailing, json, plan, resume, force, quiet, quick, best, help;
     const char **words; /* what is no option */
     size_t n_words;
     arena memory;
@@ -49,6 +49,9 @@ typedef struct command {
     {0, "set", "KEY=VALUE", "change a setting of the file: train.epochs=3; may be repeated", OPTION_LIST, offsetof(args, sets), 0, 0}
 #define OPTION_VARIANT {0, "variant", "NAME", "which variant of the file", OPTION_TEXT, offsetof(args, variant), 0, 0}
 #define OPTION_SEED {0, "seed", "N", "the seed, instead of the file's", OPTION_NUMBER, offsetof(args, seed), 0, UINT64_MAX}
+#define OPTION_ALLOW_TRAILING \
+    {0, "allow-trailing", NULL, "read data files that are longer than their headers say, with a warning", OPTION_FLAG, \
+     offsetof(args, allow_trailing), 0, 0}
 #define OPTION_FORCE {'f', "force", NULL, "replace what is there", OPTION_FLAG, offsetof(args, force), 0, 0}
 #define OPTION_QUIET {'q', "quiet", NULL, "show nothing while it runs", OPTION_FLAG, offsetof(args, quiet), 0, 0}
 #define OPTION_THREADS \
@@ -62,8 +65,15 @@ int complain(const weft_error *err);
 int exit_code(weft_status status);
 /* The same for a mistake of the command line. */
 int complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints every line as "weft: warning: …", also where --quiet or --json is given. */
+void print_warnings(const char *lines);
 
-/* The experiment file that a command's first word names, with --set and --seed; NULL: it was complained about, *code says how to end. */
+/* A data set, its warnings printed. */
+weft_dataset *open_data(const char *name, bool allow_trailing, weft_error *err);
+/* " --allow-trailing" for the next command that is proposed, where it needs that; or "". */
+const char *trailing_option(bool allow_trailing);
+/* The experiment file that a command's first word names, with --set, --seed and --allow-trailing; NULL: it was complained about, *code says
+ * how to end. */
 experiment *open_experiment(args *a, int *code);
 /* The one variant that --variant names, or the only one. */
 bool choose_variant(const experiment *e, const args *a, size_t *index, int *code);

@@ -7,6 +7,7 @@ static const option_spec options[] = {
     {'o', "output", "DIR", "where everything goes; default: runs/NAME after the file", OPTION_TEXT, offsetof(args, output), 0, 0},
     OPTION_SET,
     OPTION_SEED,
+    OPTION_ALLOW_TRAILING,
     {'j', "jobs", "N", "runs at a time, a thread each; default: as many as there are cores to use", OPTION_NUMBER, offsetof(args, jobs), 1,
      MAX_THREADS},
     OPTION_FORCE,
@@ -42,6 +43,12 @@ static void show(void *self, const comparison *c, const trial *t, const run *r, 
         fprintf(stderr, "%zu variant%s x %zu seed%s\n", e->n_variants, e->n_variants == 1 ? "" : "s", e->n_seeds, e->n_seeds == 1 ? "" : "s");
     w->begun = true;
     progress_hear(w->progress, (size_t)(t - c->trials), trial_name(w, c, t), r, event);
+}
+
+static void show_warnings(void *self, const char *warnings)
+{
+    (void)self;
+    print_warnings(warnings);
 }
 
 /* Figures and table from the folders of all trials that left metrics behind. */
@@ -86,7 +93,7 @@ static int compare(args *a, experiment *e)
     }
     stop_on_signals();
     const weft_status status = compare_run(e, &(compare_options){.folder = folder, .jobs = (int)a->jobs, .force = a->force, .stop = &stop_signal,
-                                                                 .hear = show, .self = &w},
+                                                                 .warn = show_warnings, .hear = show, .self = &w},
                                            &c, &err);
     progress_free(w.progress);
     int code = err.count ? complain(&err) : exit_code(status);
@@ -94,7 +101,8 @@ static int compare(args *a, experiment *e)
         const int reported = report(c, folder, &a->memory);
         code = code == EXIT_DONE ? reported : code;
         printf("wrote %s: summary.md, compare.svg, compare.png, and for each variant its curves and its run folder\n", folder);
-        printf("next: look at %s/compare.png, read %s/summary.md, or weft eval %s\n", folder, folder, c->trials[0].folder);
+        printf("next: look at %s/compare.png, read %s/summary.md, or weft eval %s%s\n", folder, folder, c->trials[0].folder,
+               trailing_option(c->trials[0].settings.data.allow_trailing));
     }
     comparison_free(c);
     return code;

@@ -10,7 +10,7 @@ static const char *const split_names[WEFT_N_SPLITS] = {[WEFT_TRAIN] = "train", [
 
 /* ---- data info ---- */
 
-static const option_spec info_options[] = {OPTION_JSON, OPTION_HELP, {0}};
+static const option_spec info_options[] = {OPTION_ALLOW_TRAILING, OPTION_JSON, OPTION_HELP, {0}};
 
 static const char *verdict(const data_file *f)
 {
@@ -42,7 +42,7 @@ static void print_info(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
         print_file(&d->split[s].samples_file);
         print_file(&d->split[s].labels_file);
     }
-    printf("\nnext: weft data show %s -o grid.png\n", d->name);
+    printf("\nnext: weft data show %s%s -o grid.png\n", d->name, trailing_option(d->options.allow_trailing));
 }
 
 static json_t *file_json(const data_file *f)
@@ -81,7 +81,7 @@ static void print_info_json(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS]
 static int info(args *a)
 {
     weft_error err = {0};
-    weft_dataset *d = weft_dataset_open(a->words[0], &err);
+    weft_dataset *d = open_data(a->words[0], a->allow_trailing, &err);
     if (!d)
         return complain(&err);
     int code = EXIT_DONE;
@@ -119,6 +119,7 @@ static const option_spec show_options[] = {
     {0, "per-class", "N", "samples of each class; default: 10", OPTION_NUMBER, offsetof(args, per_class), 1, 100},
     {0, "split", "train|test", "from which part; default: train", OPTION_TEXT, offsetof(args, split), 0, 0},
     OPTION_SEED,
+    OPTION_ALLOW_TRAILING,
     OPTION_HELP,
     {0},
 };
@@ -164,7 +165,7 @@ static int show(args *a)
     if (a->split && strcmp(a->split, "train") != 0 && strcmp(a->split, "test") != 0)
         return complain_usage("--split is train or test, not \"%s\"", a->split);
     const char *path = a->output ? a->output : "grid.png";
-    weft_dataset *d = weft_dataset_open(a->words[0], &err);
+    weft_dataset *d = open_data(a->words[0], a->allow_trailing, &err);
     const bool good = d && show_grid(a, d, path, &err) == WEFT_OK;
     weft_dataset_close(d);
     if (!good)

@@ -9,6 +9,7 @@ static const option_spec options[] = {
     {0, "data", "NAME|PATH", "the data set; default: the one that the model was trained on", OPTION_TEXT, offsetof(args, data), 0, 0},
     {0, "split", "train|test", "which part of it; default: test", OPTION_TEXT, offsetof(args, split), 0, 0},
     {0, "best", NULL, "of a run folder, the model of the best epoch instead of the last", OPTION_FLAG, offsetof(args, best), 0, 0},
+    OPTION_ALLOW_TRAILING,
     OPTION_THREADS,
     OPTION_JSON,
     OPTION_HELP,
@@ -102,7 +103,7 @@ static int run_it(args *a)
         weft_model_free(m);
         return complain_usage("%s: it does not say what it was trained on; name a data set with --data", path);
     }
-    weft_dataset *data = weft_dataset_open(a->data ? a->data : m->data, &err);
+    weft_dataset *data = open_data(a->data ? a->data : m->data, a->allow_trailing, &err);
     const int code = data ? evaluate(a, m, data, &err) : complain(&err);
     weft_model_free(m);
     weft_dataset_close(data);

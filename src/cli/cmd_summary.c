@@ -4,6 +4,7 @@
 static const option_spec options[] = {
     OPTION_VARIANT,
     OPTION_SET,
+    OPTION_ALLOW_TRAILING,
     {0, "plan", NULL, "also the compiled steps, with their buffers, tiles, FLOPs and bytes", OPTION_FLAG, offsetof(args, plan), 0, 0},
     OPTION_JSON,
     OPTION_HELP,
@@ -47,7 +48,7 @@ static int summarise(args *a, const run_settings *s)
 {
     weft_error err = {0};
     int code = EXIT_FAILED;
-    weft_dataset *data = weft_dataset_open(s->data.set, &err);
+    weft_dataset *data = open_data(s->data.set, s->data.allow_trailing, &err);
     weft_model *m = data ? weft_model_create(s->model_text, &err) : NULL;
     weft_trainer *t = m ? weft_trainer_create(m, data, &(weft_options){.optimizer = s->optimizer_text, .loss = s->loss_text, .scale = s->data.scale,
                                                                        .batch = s->train.batch, .threads = 1},

@@ -6,6 +6,7 @@ static const option_spec options[] = {
     OPTION_VARIANT,
     OPTION_SET,
     OPTION_SEED,
+    OPTION_ALLOW_TRAILING,
     OPTION_THREADS,
     {0, "resume", NULL, "go on where the folder's run was stopped", OPTION_FLAG, offsetof(args, resume), 0, 0},
     OPTION_FORCE,
@@ -47,7 +48,7 @@ static void print_result(const run *r, const char *folder, weft_status status, b
     if (status == WEFT_STOPPED)
         printf("stopped at step %llu; go on with: the same command and --resume\n", (unsigned long long)r->step);
     else
-        printf("next: weft eval %s\n", folder);
+        printf("next: weft eval %s%s\n", folder, trailing_option(r->settings->data.allow_trailing));
 }
 
 /* The curves of what the folder holds; also after a stop or a divergence. */
@@ -67,7 +68,7 @@ static int train(args *a, experiment *e, size_t variant)
     const double work = (double)e->variants[variant].settings.train.epochs;
     if (!folder || experiment_settings(e, variant, 0, &settings, &err) != WEFT_OK)
         return complain(&err);
-    weft_dataset *data = weft_dataset_open(settings.data.set, &err);
+    weft_dataset *data = open_data(settings.data.set, settings.data.allow_trailing, &err);
     if (!data)
         return complain(&err);
     progress *p = progress_create(&work, 1, a->quiet);

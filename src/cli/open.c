@@ -1,12 +1,24 @@
-/* What commands that take an experiment file share. */
+/* What commands that open data sets and experiment files share. */
 #include <string.h>
 
 #include "cli/cli.h"
 
+weft_dataset *open_data(const char *name, bool allow_trailing, weft_error *err)
+{
+    weft_dataset *data = weft_dataset_open_with(name, &(weft_dataset_options){.allow_trailing = allow_trailing}, err);
+    if (data)
+        print_warnings(weft_dataset_warnings(data));
+    return data;
+}
+
+const char *trailing_option(bool allow_trailing) { return allow_trailing ? " --allow-trailing" : ""; }
+
 experiment *open_experiment(args *a, int *code)
 {
     weft_error err = {0};
-    if (a->seed_given) /* the array has room for it */
+    if (a->allow_trailing) /* the array has room for both */
+        a->sets[a->n_sets++] = "data.allow_trailing=true";
+    if (a->seed_given)
         a->sets[a->n_sets++] = arena_printf(&a->memory, "seeds=[%llu]", (unsigned long long)a->seed);
     experiment *e = experiment_open(a->words[0], a->sets, a->n_sets, &err);
     if (!e)

@@ -34,16 +34,21 @@ int exit_code(weft_status status)
     }
 }
 
+static void print_lines(const char *before, const char *lines)
+{
+    for (size_t n; *lines; lines += n + (lines[n] == '\n')) {
+        n = strcspn(lines, "\n");
+        fprintf(stderr, "weft: %s%.*s\n", before, (int)n, lines);
+    }
+}
+
 int complain(const weft_error *err)
 {
-    const char *line = err->message;
-    while (*line) {
-        const size_t n = strcspn(line, "\n");
-        fprintf(stderr, "weft: %.*s\n", (int)n, line);
-        line += n + (line[n] == '\n');
-    }
+    print_lines("", err->message);
     return exit_code(err->status);
 }
+
+void print_warnings(const char *lines) { print_lines("warning: ", lines); }
 
 int complain_usage(const char *format, ...)
 {
@@ -199,7 +204,7 @@ static int parse_options(const command *c, const char *path, int argc, char **ar
 static int run_parsed(const command *c, const char *path, int argc, char **argv)
 {
     args a = {0};
-    a.sets = arena_array(&a.memory, (size_t)argc + 2, sizeof *a.sets); /* two more for what --seed becomes */
+    a.sets = arena_array(&a.memory, (size_t)argc + 2, sizeof *a.sets); /* two more for what --seed and --allow-trailing become */
     int code = a.sets ? parse_options(c, path, argc, argv, &a) : EXIT_FAILED;
     if (code == EXIT_DONE && a.help)
         show_command_help(c, path);

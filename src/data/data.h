@@ -28,6 +28,8 @@ struct weft_dataset {
     const char *const *class_names; /* [n_classes] */
     data_split split[WEFT_N_SPLITS];
     arena memory;
+    weft_dataset_options options;
+    text warnings;
     bytes blocks[WEFT_N_SPLITS]; /* what the samples lie in: unpacked files, or numbers converted from them */
 };
 
@@ -42,6 +44,16 @@ typedef struct data_format {
     weft_status (*open)(const char *folder, weft_dataset *data, weft_error *err);
 } data_format;
 
+/* What is asked of a file, and where it is said what is odd about one that is accepted. */
+typedef struct file_rules {
+    size_t limit_bytes;  /* of what it holds, unpacked */
+    bool allow_trailing; /* data after the end is passed over, with a warning */
+    text *warnings;      /* or NULL */
+} file_rules;
+
+/* The rules for the files of a data set that is being opened. */
+file_rules data_rules(weft_dataset *data);
+
 /* An array of numbers from an IDX file. */
 typedef struct idx {
     dtype type;
@@ -52,9 +64,9 @@ typedef struct idx {
 } idx;
 
 /* Reads an IDX file, plain or gzipped: its content tells, not its name. The block is the caller's: bytes_free. */
-weft_status idx_read(const char *path, size_t limit_bytes, idx *out, weft_error *err);
-/* The parser itself: `data` is the unpacked file. Works on memory only. Converts in place. */
-weft_status idx_parse(const char *name, unsigned char *data, size_t size, idx *out, weft_error *err);
+weft_status idx_read(const char *path, const file_rules *rules, idx *out, weft_error *err);
+/* The parser itself: `file` is the unpacked file. Works on memory only. Converts in place. */
+weft_status idx_parse(const char *name, const bytes *file, const file_rules *rules, idx *out, weft_error *err);
 
 bool gzip_recognise(const bytes *file);
 /* Unpacked content on its way. A check may refuse it by its beginning, and is asked again as more arrives: so content
@@ -64,14 +76,15 @@ typedef struct unpacked {
     const unsigned char *head; /* the first bytes: GZIP_HEAD_BYTES, or all there are */
     size_t size;               /* of everything so far */
     bool more;                 /* there may be more */
-    size_t limit_bytes;
+    const file_rules *rules;
 } unpacked;
 
 enum { GZIP_HEAD_BYTES = 1024 };
 
 typedef weft_status gzip_check(const unpacked *content, weft_error *err);
-/* Unpacks one gzip layer, all its members; `limit_bytes` bounds the result. `check` may be NULL. */
-weft_status gzip_unpack(const char *name, const bytes *packed, size_t limit_bytes, gzip_check *check, bytes *out,
+/* Unpacks one gzip layer, all its members. Zero bytes after the last one are passed over, with a warning. `check` may
+ * be NULL. */
+weft_status gzip_unpack(const char *name, const bytes *packed, const file_rules *rules, gzip_check *check, bytes *out,
                         weft_error *err);
 
 /* What a single file of a data set may hold: 8 GiB, or half of this machine's memory where that is less. */

@@ -33,6 +33,11 @@ weft_status data_fail_limit(weft_error *err, const char *file, size_t limit_byte
                 limit_bytes);
 }
 
+file_rules data_rules(weft_dataset *data)
+{
+    return (file_rules){data_limit_bytes(), data->options.allow_trailing, &data->warnings};
+}
+
 /* ---- Opening ---- */
 
 static weft_status find_folder(const char *asked, weft_dataset *data, const catalogue_entry **known,
@@ -148,16 +153,24 @@ static weft_status open_dataset(const char *asked, weft_dataset *data, weft_erro
             file_of(&data->split[i], j)->published = published_of(known, i, j, file_of(&data->split[i], j)->path);
     }
     TRY(name_classes(data, known, err));
-    return check_unseen(data, err);
+    TRY(check_unseen(data, err));
+    return data->warnings.failed ? fail_memory(err) : WEFT_OK;
 }
 
 weft_dataset *weft_dataset_open(const char *name_or_path, weft_error *err)
+{
+    return weft_dataset_open_with(name_or_path, NULL, err);
+}
+
+weft_dataset *weft_dataset_open_with(const char *name_or_path, const weft_dataset_options *options, weft_error *err)
 {
     weft_dataset *data = calloc(1, sizeof *data);
     if (!data) {
         fail_memory(err);
         return NULL;
     }
+    if (options)
+        data->options = *options;
     if (open_dataset(name_or_path, data, err) == WEFT_OK)
         return data;
     weft_dataset_close(data);
@@ -170,11 +183,17 @@ void weft_dataset_close(weft_dataset *data)
         return;
     for (size_t i = 0; i < COUNT(data->blocks); i++)
         bytes_free(&data->blocks[i]);
+    text_free(&data->warnings);
     arena_deinit(&data->memory);
     free(data);
 }
 
 /* ---- Asking ---- */
+
+const char *weft_dataset_warnings(const weft_dataset *data)
+{
+    return data->warnings.length ? data->warnings.data : "";
+}
 
 size_t weft_dataset_size(const weft_dataset *data, weft_split split)
 {

@@ -115,8 +115,9 @@ static weft_status read_samples(weft_dataset *data, weft_split which, weft_error
     data_split *split = &data->split[which];
     const char *path = split->samples_file.path;
     where at = {.file = path};
+    const file_rules rules = data_rules(data);
     idx array;
-    TRY(idx_read(path, data_limit_bytes(), &array, err));
+    TRY(idx_read(path, &rules, &array, err));
     data->blocks[which] = array.block;
     if (array.shape.n_dims < 2)
         return fail(err, WEFT_BAD_INPUT, at,
@@ -171,8 +172,9 @@ static weft_status convert_labels(const idx *array, weft_dataset *data, data_spl
 static weft_status read_labels(weft_dataset *data, weft_split which, weft_error *err)
 {
     data_split *split = &data->split[which];
+    const file_rules rules = data_rules(data);
     idx array;
-    TRY(idx_read(split->labels_file.path, data_limit_bytes(), &array, err));
+    TRY(idx_read(split->labels_file.path, &rules, &array, err));
     weft_status status = convert_labels(&array, data, split, err);
     bytes_free(&array.block);
     return status;

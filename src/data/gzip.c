@@ -58,7 +58,7 @@ typedef struct pass {
     const bytes *packed;
     gzip_check *check;
     unpacked content;
-    size_t used;
+    size_t used, n_padding; /* of the packed bytes: read; zeros after the last member */
     bytes out; /* without memory: into the window */
     unsigned char head[GZIP_HEAD_BYTES];
     unsigned char window[WINDOW_BYTES];
@@ -73,8 +73,8 @@ static weft_status take(pass *p, const unsigned char *from, size_t n, bool more,
     content->more = more;
     if (p->check)
         TRY(p->check(content, err));
-    if (content->size > content->limit_bytes)
-        return data_fail_limit(err, content->name, content->limit_bytes);
+    if (content->size > content->rules->limit_bytes)
+        return data_fail_limit(err, content->name, content->rules->limit_bytes);
     return WEFT_OK;
 }
 
@@ -86,6 +86,7 @@ static weft_status after_member(pass *p, z_stream *z, bool *ended, weft_error *e
     while (n_zeros < n && rest[n_zeros] == 0)
         n_zeros++;
     *ended = n_zeros == n;
+    p->n_padding = n_zeros;
     if (*ended)
         return WEFT_OK;
     if (rest[0] != 0x1F)
@@ -142,6 +143,10 @@ static weft_status run(pass *p, weft_error *err)
 static weft_status unpack_any(pass *p, bytes *out, weft_error *err)
 {
     TRY(run(p, err));
+    if (p->n_padding > 0)
+        warn(p->content.rules->warnings, (where){.file = p->content.name},
+             "byte %zu: %zu zero byte%s after the gzip data, as padding of tapes, %s passed over", p->used, p->n_padding,
+             p->n_padding == 1 ? "" : "s", p->n_padding == 1 ? "is" : "are");
     if (unpack_usual(p->packed, p->content.size, out))
         return WEFT_OK;
     p->out = (bytes){malloc(p->content.size + 1), p->content.size};
@@ -157,20 +162,20 @@ static weft_status unpack_any(pass *p, bytes *out, weft_error *err)
     return status;
 }
 
-weft_status gzip_unpack(const char *name, const bytes *packed, size_t limit_bytes, gzip_check *check, bytes *out,
-                        weft_error *err)
+weft_status gzip_unpack(const char *name, const bytes *packed, const file_rules *rules, gzip_check *check,
+                        bytes *out, weft_error *err)
 {
     *out = (bytes){0};
     /* libdeflate passes over the header's checksum, which is not usual. */
     bool summed = packed->size > FLAGS_AT && (packed->data[FLAGS_AT] & FLAG_HEADER_CRC);
-    if (!summed && unpack_usual(packed, MIN(limit_bytes, unproven_bytes(packed)), out))
+    if (!summed && unpack_usual(packed, MIN(rules->limit_bytes, unproven_bytes(packed)), out))
         return WEFT_OK;
     pass *p = calloc(1, sizeof *p);
     if (!p)
         return fail_memory(err);
     p->packed = packed;
     p->check = check;
-    p->content = (unpacked){.name = name, .head = p->head, .limit_bytes = limit_bytes};
+    p->content = (unpacked){.name = name, .head = p->head, .rules = rules};
     weft_status status = unpack_any(p, out, err);
     free(p);
     return status;

@@ -84,6 +84,24 @@ static weft_status read_header(const unpacked *file, idx *out, size_t *need, wef
     return WEFT_OK;
 }
 
+/* Data after the end is refused, or passed over with a warning when its size is known. */
+static weft_status check_trailing(const unpacked *file, const idx *array, size_t need, weft_error *err)
+{
+    where at = {.file = file->name};
+    char dims[128];
+    shape_print(&array->shape, dims);
+    if (!file->rules->allow_trailing)
+        return fail(err, WEFT_BAD_INPUT, at,
+                    "byte %zu: data after the end: %s of %s takes %zu bytes, and here are %s%zu; fetch the file again, "
+                    "mend its header, or have it read up to there with --allow-trailing",
+                    need, dims, dtype_name(array->type), need, file->more ? "at least " : "", file->size);
+    if (!file->more)
+        warn(file->rules->warnings, at,
+             "byte %zu: data after the end is passed over: %s of %s takes %zu bytes, and here are %zu", need, dims,
+             dtype_name(array->type), need, file->size);
+    return WEFT_OK;
+}
+
 /* What a file's header promises must be what follows, to the byte. */
 static weft_status check(const unpacked *file, idx *out, weft_error *err)
 {
@@ -91,14 +109,10 @@ static weft_status check(const unpacked *file, idx *out, weft_error *err)
     char dims[128];
     size_t need = 0;
     TRY(read_header(file, out, &need, err));
-    if (file->more && need > file->limit_bytes)
-        return data_fail_limit(err, file->name, file->limit_bytes);
+    if (file->more && need > file->rules->limit_bytes)
+        return data_fail_limit(err, file->name, file->rules->limit_bytes);
     if (file->size > need)
-        return fail(err, WEFT_BAD_INPUT, at,
-                    "byte %zu: data after the end: %s of %s takes %zu bytes, and here are %s%zu; fetch the file again, "
-                    "or mend its header",
-                    need, shape_print(&out->shape, dims), dtype_name(out->type), need, file->more ? "at least " : "",
-                    file->size);
+        return check_trailing(file, out, need, err);
     if (file->size < need && !file->more)
         return fail(err, WEFT_BAD_INPUT, at,
                     "truncated: %s of %s needs %zu bytes, and here are %zu; fetch the file again",
@@ -135,29 +149,29 @@ static void to_host_order(unsigned char *data, size_t n, size_t width)
     }
 }
 
-weft_status idx_parse(const char *name, unsigned char *data, size_t size, idx *out, weft_error *err)
+weft_status idx_parse(const char *name, const bytes *file, const file_rules *rules, idx *out, weft_error *err)
 {
     *out = (idx){0};
-    TRY(check(&(unpacked){.name = name, .head = data, .size = size, .limit_bytes = SIZE_MAX}, out, err));
-    out->data = data + out->data_offset;
-    to_host_order(data + out->data_offset, shape_numbers(&out->shape), dtype_bytes(out->type));
+    TRY(check(&(unpacked){.name = name, .head = file->data, .size = file->size, .rules = rules}, out, err));
+    out->data = file->data + out->data_offset;
+    to_host_order(file->data + out->data_offset, shape_numbers(&out->shape), dtype_bytes(out->type));
     return WEFT_OK;
 }
 
-weft_status idx_read(const char *path, size_t limit_bytes, idx *out, weft_error *err)
+weft_status idx_read(const char *path, const file_rules *rules, idx *out, weft_error *err)
 {
     bytes file = {0};
     *out = (idx){0};
-    TRY(file_read(path, limit_bytes, &file, err));
+    TRY(file_read(path, rules->limit_bytes, &file, err));
     weft_status status = WEFT_OK;
     if (gzip_recognise(&file)) {
         bytes packed = file;
         file = (bytes){0};
-        status = gzip_unpack(path, &packed, limit_bytes, check_unpacked, &file, err);
+        status = gzip_unpack(path, &packed, rules, check_unpacked, &file, err);
         bytes_free(&packed);
     }
     if (status == WEFT_OK)
-        status = idx_parse(path, file.data, file.size, out, err);
+        status = idx_parse(path, &file, rules, out, err);
     if (status == WEFT_OK)
         out->block = file;
     else

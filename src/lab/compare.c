@@ -68,18 +68,37 @@ static weft_status check_folders(comparison *c, const compare_options *options, 
     return WEFT_OK;
 }
 
+static bool is_same_set(const data_settings *a, const data_settings *b)
+{
+    return strcmp(a->set, b->set) == 0 && a->allow_trailing == b->allow_trailing;
+}
+
 /* Opens the set unless another trial named it before. */
 static weft_status open_set(crew *w, size_t i, weft_error *err)
 {
-    const char *name = w->c->trials[i].settings.data.set;
+    const data_settings *data = &w->c->trials[i].settings.data;
     for (size_t before = 0; before < i; before++)
-        if (strcmp(w->c->trials[before].settings.data.set, name) == 0) {
+        if (is_same_set(&w->c->trials[before].settings.data, data)) {
             w->set_of[i] = w->set_of[before];
             return WEFT_OK;
         }
     w->set_of[i] = w->n_sets;
-    w->sets[w->n_sets] = weft_dataset_open(name, err);
+    w->sets[w->n_sets] =
+        weft_dataset_open_with(data->set, &(weft_dataset_options){.allow_trailing = data->allow_trailing}, err);
     return w->sets[w->n_sets++] ? WEFT_OK : err && err->status ? err->status : WEFT_BAD_INPUT;
+}
+
+static weft_status tell_warnings(const crew *w, weft_error *err)
+{
+    text warnings = {0};
+    for (size_t i = 0; i < w->n_sets; i++)
+        if (w->sets[i])
+            warn_all(&warnings, weft_dataset_warnings(w->sets[i]));
+    const bool failed = warnings.failed;
+    if (warnings.length && !failed && w->options->warn)
+        w->options->warn(w->options->self, warnings.data);
+    text_free(&warnings);
+    return failed ? fail_memory(err) : WEFT_OK;
 }
 
 /* A seed changes nothing that is checked, so each variant is checked once. Its name stands in front of its mistakes. */
@@ -107,6 +126,7 @@ static weft_status check_all(crew *w, weft_error *err)
         const weft_status one = open_set(w, i, err);
         status = status == WEFT_OK ? one : status;
     }
+    TRY(tell_warnings(w, err));
     for (size_t v = 0; v < w->c->experiment->n_variants; v++) {
         const weft_status one = check_variant(w, v, err);
         status = status == WEFT_OK ? one : status;

@@ -129,14 +129,6 @@ static weft_status read_seeds(opener *o)
 
 /* ---- Variants ---- */
 
-static bool has_line(const char *message, const char *line, size_t length)
-{
-    for (const char *c = message; *c; c += strcspn(c, "\n"), c += *c == '\n')
-        if (strcspn(c, "\n") == length && strncmp(c, line, length) == 0)
-            return true;
-    return false;
-}
-
 /* Variants share what stands at the top, and so its mistakes: what is in `all` already is not said again. */
 static void add_new_mistakes(weft_error *all, const weft_error *more)
 {

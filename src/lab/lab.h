@@ -61,6 +61,8 @@ typedef struct compare_options {
     int jobs; /* trials at a time, a thread each; 0: as many as there are cores to use */
     bool force;
     const volatile sig_atomic_t *stop;
+    /* Called before anything runs with the warnings of all data sets, each line once, if there are any; may be NULL. */
+    void (*warn)(void *self, const char *warnings);
     /* Called for every event of every trial, from one thread at a time. */
     void (*hear)(void *self, const comparison *c, const trial *t, const run *r, event_kind event);
     void *self;

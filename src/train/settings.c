@@ -6,6 +6,8 @@ const field data_fields[] = {
      .help = "a data set's name, such as fashion-mnist, or a folder that holds one"},
     {"scale", FIELD_REAL, offsetof(data_settings, scale), 0, .min = 1e-9, .max = 1e9, .value = {1},
      .help = "what every number of a sample is divided by; 255 brings pixels to 0..1"},
+    {"allow_trailing", FIELD_BOOL, offsetof(data_settings, allow_trailing), 0,
+     .help = "whether a file that is longer than its header says is read up to there, with a warning; or refused"},
     {0},
 };
 

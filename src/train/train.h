@@ -106,6 +106,7 @@ class_score evaluation_class(const evaluation *e, size_t n_outputs, size_t class
 typedef struct data_settings {
     const char *set;
     double scale;
+    bool allow_trailing;
 } data_settings;
 
 typedef struct train_settings {
