@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { B = PEER_BATCH, C = PEER_CLASSES, FEATURES = 784, UNITS = 64, CHUNK = 512, N_X = 3, MAX_CHUNKS = 16, MAX_IN = 1024, LARGE = 480 };
+enum { B = PEER_BATCH, C = PEER_CLASSES, FEATURES = 784, UNITS = 64, CHUNK = 512, N_X = 3, MAX_CHUNKS = 16, MAX_IN = 1024, LARGE = PEER_LARGE };
 
 static dnnl_engine_t engine;
 
@@ -127,7 +127,8 @@ typedef struct job {
     layer layer[PEER_MAX_LAYERS];
     float bias[C];                              /* of the last layer, as it begins */
     float *logits[N_X][PEER_MAX_THREADS];       /* [B, C]: a thread's part; in turns */
-    const float *samples;                       /* forward: the whole split */
+    float *samples;                             /* forward: the whole split */
+    double loss[PEER_MAX_THREADS];              /* forward: of a thread's batches */
     peer_result result;
 } job;
 
@@ -444,19 +445,22 @@ static forward_net make_forward_net(const job *j)
 
 static void forward_pass(worker *w, forward_net *f)
 {
-    const job *j = w->j;
+    job *j = w->j;
     const int n_layers = j->args.network->n_layers;
     static _Thread_local float scores[LARGE * C];
     peer_barrier();
     w->loss = 0;
     for (size_t first = (size_t)w->thread * LARGE; first < j->train.n; first += (size_t)j->args.threads * LARGE) {
-        check(dnnl_memory_set_data_handle(f->x, (float *)j->samples + first * FEATURES));
+        check(dnnl_memory_set_data_handle(f->x, j->samples + first * FEATURES));
         for (int l = 0; l < n_layers; l++)
             run(&f->layer[l], w->stream);
         peer_transpose(f->y[n_layers - 1], C, scores, LARGE, LARGE, C);
         w->loss += peer_cross_entropy(scores, j->train.y + first, LARGE, &w->n_correct);
     }
+    j->loss[w->thread] = w->loss;
     peer_barrier();
+    for (int t = 1; t < j->args.threads; t++)
+        w->loss += w->thread == 0 ? j->loss[t] : 0;
 }
 
 /* ---- Passes ---- */
@@ -469,20 +473,20 @@ static void work(void *shared, int thread)
     uint64_t seed = 3;
     omp_set_num_threads(1);
     make_worker(w, j, thread);
-    if (j->args.forward)
+    if (j->args.word)
         f = make_forward_net(j);
     for (int pass = 0; pass < j->args.passes; pass++) {
         peer_barrier();
         const double begin = peer_seconds();
-        if (thread == 0 && !j->args.forward)
+        if (thread == 0 && !j->args.word)
             peer_shuffle(j->order, j->train.n, &seed);
-        if (j->args.forward)
+        if (j->args.word)
             forward_pass(w, &f);
         else
             train(w);
         if (thread == 0) {
             j->result.seconds[pass] = peer_seconds() - begin;
-            j->result.loss[pass] = w->loss / (double)j->train.n * (j->args.forward ? j->args.threads : 1);
+            j->result.loss[pass] = w->loss / (double)j->train.n;
         }
     }
 }
@@ -491,7 +495,7 @@ static void load(job *j)
 {
     j->train = peer_load("train");
     j->order = peer_memory(sizeof *j->order * j->train.n);
-    if (!j->args.forward)
+    if (!j->args.word)
         return;
     const size_t n = j->train.n * FEATURES;
     float *samples = peer_memory(n * sizeof *samples);
@@ -503,7 +507,7 @@ static void load(job *j)
 int main(int argc, char **argv)
 {
     static job j;
-    j.args = peer_read_args(argc, argv);
+    j.args = peer_read_args(argc, argv, "forward");
     check(dnnl_engine_create(&engine, dnnl_cpu, 0));
     load(&j);
     for (int i = 0; i < N_X; i++)

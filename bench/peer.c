@@ -28,7 +28,7 @@ static _Noreturn void stop(const char *what)
     exit(2);
 }
 
-peer_args peer_read_args(int argc, char **argv)
+peer_args peer_read_args(int argc, char **argv, const char *word)
 {
     peer_args args = {0};
     for (size_t i = 0; argc >= 4 && i < N_NETWORKS; i++)
@@ -36,12 +36,12 @@ peer_args peer_read_args(int argc, char **argv)
             args.network = &networks[i];
     args.threads = argc >= 4 ? atoi(argv[2]) : 0;
     args.passes = argc >= 4 ? atoi(argv[3]) : 0;
-    args.evaluate = argc == 5 && strcmp(argv[4], "evaluate") == 0;
-    args.forward = argc == 5 && strcmp(argv[4], "forward") == 0;
-    if (!args.network || args.threads < 1 || args.threads > PEER_MAX_THREADS || args.passes < 1 || args.passes > PEER_MAX_PASSES ||
-        argc != 4 + (args.evaluate || args.forward))
-        stop("usage: sgd|adam|deep THREADS PASSES [evaluate|forward]");
-    return args;
+    args.word = argc == 5 && strcmp(argv[4], word) == 0;
+    if (args.network && args.threads >= 1 && args.threads <= PEER_MAX_THREADS && args.passes >= 1 && args.passes <= PEER_MAX_PASSES &&
+        argc == 4 + args.word)
+        return args;
+    fprintf(stderr, "usage: %s sgd|adam|deep THREADS PASSES [%s]\n", argv[0], word);
+    exit(2);
 }
 
 /* ---- Data ---- */
@@ -150,7 +150,7 @@ void peer_barrier(void)
         return;
     }
     for (unsigned spins = 1; atomic_load_explicit(&team.phase, memory_order_acquire) == phase; spins++)
-        if (spins % 10000)
+        if (spins % 2000)
             _mm_pause();
         else
             sched_yield();
@@ -182,7 +182,7 @@ void peer_run(int threads, void (*f)(void *shared, int thread), void *shared)
 
 float peer_cross_entropy(float *logits, const uint8_t *y, int n, size_t *n_correct)
 {
-    float top[n], sum[n], answer[n], loss = 0;
+    float top[PEER_LARGE], sum[PEER_LARGE], answer[PEER_LARGE], loss = 0;
     for (int i = 0; i < n; i++) {
         top[i] = logits[i];
         sum[i] = 0;
@@ -296,9 +296,7 @@ void peer_print(const peer_args *args, const peer_result *r)
     printf("{\"network\": \"%s\", \"threads\": %d", args->network->name, args->threads);
     print_list("seconds", r->seconds, args->passes);
     print_list("loss", r->loss, args->passes);
-    if (args->evaluate)
+    if (r->evaluate_seconds[0] > 0)
         print_list("evaluate_seconds", r->evaluate_seconds, args->passes);
-    if (args->evaluate || args->forward)
-        print_list("accuracy", r->accuracy, args->passes);
     printf("}\n");
 }

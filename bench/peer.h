@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PEER_BATCH = 32, PEER_CLASSES = 10, PEER_MAX_LAYERS = 3, PEER_MAX_THREADS = 16 };
+enum { PEER_BATCH = 32, PEER_LARGE = 480, PEER_CLASSES = 10, PEER_MAX_LAYERS = 3, PEER_MAX_THREADS = 16 };
 
 typedef struct peer_network {
     const char *name;
@@ -22,15 +22,16 @@ typedef struct peer_split {
     uint8_t *y; /* [n] */
 } peer_split;
 
-/* What the command line asked for: NETWORK THREADS PASSES [evaluate | forward]. */
+/* What the command line asked for: NETWORK THREADS PASSES, and whether one more word followed. */
 typedef struct peer_args {
     const peer_network *network;
     int threads, passes;
-    bool evaluate, forward; /* after each pass, on both splits; instead of training, on the training split */
+    bool word;
 } peer_args;
 
-peer_args peer_read_args(int argc, char **argv);
-/* Fashion-MNIST's "train" or "t10k". Exits where it is not found, as everything here does. */
+/* Exits where it is wrong, as everything here does. */
+peer_args peer_read_args(int argc, char **argv, const char *word);
+/* Fashion-MNIST's "train" or "t10k". */
 peer_split peer_load(const char *which);
 void *peer_memory(size_t bytes); /* zeros, from a multiple of 64; never given back */
 double peer_seconds(void);
@@ -45,7 +46,8 @@ void peer_barrier(void);
 
 /* ---- Arithmetic between the products, in vectors along the batch ---- */
 
-/* logits, gradient: [10, batch], the latter in place, of the batch's mean loss. Returns the sum of the losses; adds the right answers. */
+/* logits: [10, n], n at most PEER_LARGE; the gradient of the mean loss takes their place. Returns the sum of the losses; adds up the right
+ * answers. */
 float peer_cross_entropy(float *logits, const uint8_t *y, int n, size_t *n_correct);
 /* Adam's steps at betas 0.9 and 0.999. */
 typedef struct peer_adam {
@@ -67,7 +69,7 @@ void peer_transpose(const float *from, size_t ld_from, float *to, size_t ld_to, 
 
 enum { PEER_MAX_PASSES = 64 };
 typedef struct peer_result {
-    double seconds[PEER_MAX_PASSES], loss[PEER_MAX_PASSES], evaluate_seconds[PEER_MAX_PASSES], accuracy[PEER_MAX_PASSES];
+    double seconds[PEER_MAX_PASSES], loss[PEER_MAX_PASSES], evaluate_seconds[PEER_MAX_PASSES];
 } peer_result;
 void peer_print(const peer_args *args, const peer_result *r);
 

@@ -352,7 +352,7 @@ static void train(worker *w)
     peer_barrier();
 }
 
-/* All samples but those that fill no batch: 60,000 and 10,000 leave none and half a one, which is filled up with those before. */
+/* A last batch that is not full is filled up with samples from before it. */
 static void evaluate(worker *w, const peer_split *s)
 {
     w->loss = 0;
@@ -391,21 +391,19 @@ static void work(void *shared, int thread)
             r->seconds[pass] = peer_seconds() - begin;
             r->loss[pass] = w->loss / (double)j->train.n;
         }
-        if (!j->args.evaluate)
+        if (!j->args.word)
             continue;
         evaluate(w, &j->train);
         evaluate(w, &j->test);
-        if (thread == 0) {
-            r->accuracy[pass] = (double)w->n_correct / (double)j->test.n;
+        if (thread == 0)
             r->evaluate_seconds[pass] = peer_seconds() - begin - r->seconds[pass];
-        }
     }
 }
 
 int main(int argc, char **argv)
 {
     static job j;
-    j.args = peer_read_args(argc, argv);
+    j.args = peer_read_args(argc, argv, "evaluate");
     j.n_hidden = j.args.network->n_layers - 1;
     libxsmm_init();
     make_parameters(&j);
