@@ -114,8 +114,8 @@ deps:
 	@scripts/deps build $(CROSS)
 check-deps:
 	@scripts/deps build check $(CROSS) $(ALSO)
-bench-deps:
-	@scripts/deps build bench
+bench-deps: deps
+	@scripts/deps bench || echo "bench: what is missing is left out"
 
 # ---- What people run ----
 demo: deps
@@ -124,10 +124,6 @@ demo: deps
 
 check: check-deps
 	$(Q)$(MAKE) --no-print-directory run-tests
-
-bench: bench-deps
-	$(Q)$(MAKE) --no-print-directory all $(BUILD)/bench/weft_pass
-	bench/run $(BUILD)
 
 mutants: check-deps
 	$(Q)tests/mutants/run
@@ -162,8 +158,7 @@ endef
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libweft.a include/weft.h
 	$(call build_with_public_header)
 
-$(BUILD)/bench/%: bench/%.c $(BUILD)/libweft.a include/weft.h
-	$(call build_with_public_header)
+include bench/bench.mk
 
 # ---- Installing ----
 install: all
@@ -186,12 +181,12 @@ help:
 	@echo 'make            build/weft, build/libweft.a, build/libweft.so'
 	@echo 'make demo       install what is missing, build, train and draw the tutorial'
 	@echo 'make check      install what the tests need, build, run every test'
-	@echo 'make bench      measure against PyTorch on this machine'
+	@echo 'make bench      measure against other libraries on this machine; ONLY=passes, grid, threads, many or small: a part of it'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'SAN=address,undefined or thread, DEBUG=1, V=1 go with all of them;'
 	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator'
 
-.PHONY: all demo check bench mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
+.PHONY: all demo check mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:
