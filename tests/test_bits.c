@@ -77,7 +77,7 @@ static void net_make(net *n, isa level, const char *optimizer_spec)
 static plan *compile(const net *n, isa level, size_t B)
 {
     weft_error err = {0};
-    plan *p = plan_compile(&(plan_spec){.graph = &n->graph, .kernels = kernels_of(level), .mode = PLAN_TRAIN, .batch = B,
+    plan *p = plan_compile(&(plan_spec){.graph = &n->graph, .kernels = kernels_of(level), .mode = PLAN_TRAIN, .batch = B, .all_threads = true,
                                         .weights = n->weights, .loss = n->loss, .loss_fields = n->loss_fields,
                                         .optimizer = &n->optimizer},
                            &err);

@@ -157,7 +157,7 @@ static void net_free(net *n) { arena_deinit(&n->memory); }
 
 static plan_spec spec_of(net *n, plan_mode mode, size_t B)
 {
-    return (plan_spec){.graph = &n->graph, .kernels = kernels_of(n->level), .mode = mode, .batch = B, .weights = n->weights,
+    return (plan_spec){.graph = &n->graph, .kernels = kernels_of(n->level), .mode = mode, .batch = B, .all_threads = true, .weights = n->weights,
                        .loss = n->loss, .loss_fields = n->loss_fields, .optimizer = n->has_optimizer ? &n->optimizer : NULL};
 }
 

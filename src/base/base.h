@@ -220,6 +220,8 @@ void pool_free(pool *p);
 int pool_threads(const pool *p);
 /* Every thread runs work(arg, thread, n_threads) once; returns when all have. */
 void pool_run(pool *p, pool_work *work, void *arg);
+/* The caller alone runs work(arg, 0, 1), with the same rounding; such work must not wait at the barrier. */
+void pool_run_alone(pool_work *work, void *arg);
 /* Inside `work`: waits until all threads are here. What they wrote before is seen by all after. */
 void pool_barrier(pool *p);
 

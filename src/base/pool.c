@@ -125,12 +125,19 @@ static void set_rounding(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r
 #endif
 
 /* A caller's or a library's other way to round would change bits. */
-static void run_share(pool *p, int thread)
+static void run_rounding(pool_work *work, void *arg, int thread, int n_threads)
 {
     const uint64_t before = rounding();
     set_rounding(ROUNDING);
-    p->work(p->arg, thread, p->n_threads);
+    work(arg, thread, n_threads);
     set_rounding(before);
+}
+
+void pool_run_alone(pool_work *work, void *arg) { run_rounding(work, arg, 0, 1); }
+
+static void run_share(pool *p, int thread)
+{
+    run_rounding(p->work, p->arg, thread, p->n_threads);
     pool_barrier(p);
 }
 

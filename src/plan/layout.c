@@ -140,6 +140,7 @@ static void find_waits(plan *p)
             s->sync = must_wait(p, p->build.steps[j], s);
         for (size_t j = begin; j < i && s->sync; j++)
             s->may_halt |= p->build.steps[j]->kernel == &p->spec.kernels->mean;
+        p->n_waits += s->sync;
         if (s->sync)
             begin = i;
     }
@@ -151,6 +152,9 @@ weft_status pass_layout(plan *p, weft_error *err)
     TRY(place_values(p, err));
     for (size_t i = 0; i < p->build.n_steps; i++)
         fill_call(p, p->build.steps[i]);
+    for (size_t i = 0; i < p->build.n_steps; i++)
+        p->flops += plan_step_cost(p->build.steps[i]).flops;
+    p->n_waits = 1; /* at the end */
     find_waits(p);
     return WEFT_OK;
 }

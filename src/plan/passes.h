@@ -11,6 +11,8 @@ struct plan {
     value **x, **y; /* [n_nodes]: what goes into a layer, what comes out */
     value *logits, *losses, *dlogits, *mean, *hits;
     size_t arena_bytes;
+    double flops;
+    size_t n_waits; /* of threads for each other */
     const batch *source; /* of the run that is under way */
     bool halt;
 };

@@ -19,6 +19,7 @@ typedef struct plan_spec {
     real *const *weights; /* [n_nodes]: packed blocks, NULL where a node has none */
     const op *loss;       /* PLAN_TRAIN, PLAN_EVALUATE */
     const void *loss_fields;
+    bool all_threads; /* share the work however little it is; else the caller's thread does that which is not worth the waiting */
     const optimizer *optimizer; /* PLAN_TRAIN; NULL: gradients stay in memory, see plan_gradient */
 } plan_spec;
 
