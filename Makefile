@@ -44,6 +44,11 @@ v2 := -march=x86-64-v2
 v3 := -march=x86-64-v3
 v4 := -march=x86-64-v4 -mprefer-vector-width=512
 neon := -march=armv8-a
+# Units that multiply bf16 numbers, the fastest first: see src/kernel/precision.c.
+UNITS_x86_64 := amx avx512
+amx := $(v4) -mavx512bf16 -mamx-tile -mamx-bf16
+avx512 := $(v4) -mavx512bf16
+UNITS := $(UNITS_$(ARCH))
 ISAS := $(or $(ISAS_$(ARCH)),$(error weft has no kernels for $(ARCH)))
 
 NEEDS_LIBS := $(filter-out deps clean help install-deps check-deps bench-deps,$(or $(MAKECMDGOALS),all))
@@ -56,17 +61,20 @@ endif
 # Rooms whose sources are compiled once for each instruction set; the file that is named like its room is not.
 ISA_SOURCES := src/kernel/kernel.c src/measure/probe.c $(filter-out src/op/op.c,$(wildcard src/op/*.c)) $(filter-out src/optim/optim.c,$(wildcard src/optim/*.c))
 CLI_SOURCES := $(wildcard src/cli/*.c)
-LIB_SOURCES := $(filter-out $(ISA_SOURCES) $(CLI_SOURCES),$(wildcard src/*/*.c))
+UNIT_SOURCES := src/kernel/bf16.c
+LIB_SOURCES := $(filter-out $(ISA_SOURCES) $(UNIT_SOURCES) $(CLI_SOURCES),$(wildcard src/*/*.c))
 
-LIB_OBJECTS := $(LIB_SOURCES:src/%.c=$(BUILD)/obj/%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=$(BUILD)/obj/%.$(isa).o))
+LIB_OBJECTS := $(LIB_SOURCES:src/%.c=$(BUILD)/obj/%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=$(BUILD)/obj/%.$(isa).o)) \
+	$(foreach unit,$(UNITS),$(UNIT_SOURCES:src/%.c=$(BUILD)/obj/%.$(unit).o))
 CLI_OBJECTS := $(CLI_SOURCES:src/%.c=$(BUILD)/obj/%.o)
 
 # Lists of what registers itself by being there: X(NAME), or, of what is compiled for each instruction set, LIST(ISA, X(ISA, NAME), ...).
 names = $(sort $(patsubst src/$(1)/$(2)%.c,%,$(filter-out src/$(1)/$(1).c,$(wildcard src/$(1)/$(2)*.c))))
 plain = $(foreach name,$(1),'X($(name))')
 for_isas = $(foreach isa,$(ISAS),'LIST($(isa)$(foreach name,$(1),, X($(isa),$(name))))')
-LISTS := $(foreach list,isa op optim format listener command,$(BUILD)/gen/$(list).inc)
+LISTS := $(foreach list,isa unit op optim format listener command,$(BUILD)/gen/$(list).inc)
 list_isa := $(call plain,$(ISAS))
+list_unit := $(call plain,$(UNITS))
 list_op := $(call for_isas,$(call names,op,))
 list_optim := $(call for_isas,$(call names,optim,))
 list_format := $(call plain,$(call names,data,format_))
@@ -97,7 +105,7 @@ define isa_rule
 $(BUILD)/obj/%.$(1).o: src/%.c $(LISTS) | libs
 	$$(call compile,$$($(1)) -DWEFT_ISA_NAME=$(1))
 endef
-$(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
+$(foreach isa,$(ISAS) $(UNITS),$(eval $(call isa_rule,$(isa))))
 
 # A list is written only when it changed, so that adding a file rebuilds what includes the list and nothing else.
 $(LISTS): $(BUILD)/gen/%.inc: FORCE

@@ -7,7 +7,7 @@
  *              NULL. What an object was created from must outlive it. Strings and arrays that are returned belong to the object.
  *   Threads    Different objects may be used from different threads; one object from one thread at a time.
  *   Bits       For one data set, model, options and seed every result has the same bits, whatever the number of
- *              threads and the instruction set.
+ *              threads and the instruction set (see weft_isa and weft_options.precision for two exceptions).
  */
 #ifndef WEFT_H
 #define WEFT_H
@@ -148,6 +148,10 @@ typedef struct weft_options {
     uint64_t seed;         /* of the parameters, unless they exist already, and of the shuffle */
     int threads;           /* 0: as many as the process may use */
     bool keep_order;       /* no shuffle */
+    /* Of training; NULL: "fp32". "bf16": numbers are rounded to 8 significant bits for every product; sums, biases, parameters and
+     * the optimizer's state stay fp32, and so do evaluation and weft_model_forward. It needs a CPU with AMX-BF16 or AVX512-BF16, and is
+     * refused elsewhere; the two have bits of their own. The environment's WEFT_BF16 chooses: "amx", "avx512", "none". */
+    const char *precision;
 } weft_options;
 
 /* What is known after an epoch. */

@@ -128,10 +128,12 @@ class House(unittest.TestCase):
 
 class Objects(unittest.TestCase):
     def setUp(self):
-        """What is compiled for one instruction set each: NAME.ISA.o."""
-        with open(os.path.join(BUILD, "gen", "isa.inc")) as file:
-            isas = re.findall(r"X\((\w+)\)", file.read())
-        self.objects = [path for isa in isas for path in glob.glob(os.path.join(BUILD, "obj", "*", f"*.{isa}.o"))]
+        """What is compiled for one instruction set or unit each: NAME.ISA.o."""
+        isas, units = [], []
+        for found, name in ((isas, "isa"), (units, "unit")):
+            with open(os.path.join(BUILD, "gen", name + ".inc")) as file:
+                found += re.findall(r"X\((\w+)\)", file.read())
+        self.objects = [path for isa in isas + units for path in glob.glob(os.path.join(BUILD, "obj", "*", f"*.{isa}.o"))]
         self.assertGreater(len(self.objects), 8 * len(isas))
 
     def test_an_instruction_sets_object_exports_its_table_alone(self):

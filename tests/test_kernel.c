@@ -423,7 +423,7 @@ static void check_transpose(const kernels *k, size_t rows, size_t cols)
     for (int split = 0; split < N_SPLITS; split++) {
         matrix t = matrix_make(cols, rows);
         const call c = {.in = {x.at}, .out = {t.at}};
-        run(&k->transpose, &c, split);
+        run(&k->forms[FORM_TRANSPOSED], &c, split);
         assert_same(&t.at, expected, "transpose", k, split);
         assert_zero_padding(&t.at, "transpose", k);
         matrix_free(&t);

@@ -27,8 +27,8 @@ static void print_layers(const weft_model *m, const run_settings *s, double flop
         printf("%5zu  %-24s  %10zu  %10zu  %12zu\n", n->layer, n->op->name, n->in, n->out, node_parameters(n));
     }
     printf("\n%zu parameters, %.2f MB as float32\n", m->graph.n_parameters, 4e-6 * (double)m->graph.n_parameters);
-    printf("a training step of batch %zu with %s: %.2f MFLOP, %.2f MB of buffers\n", s->train.batch, s->optimizer_text, flops / 1e6,
-           (double)bytes / 1e6);
+    printf("a training step of batch %zu with %s in %s: %.2f MFLOP, %.2f MB of buffers\n", s->train.batch, s->optimizer_text,
+           s->train.precision, flops / 1e6, (double)bytes / 1e6);
 }
 
 static void print_json(const weft_model *m, const run_settings *s, double flops, size_t bytes)
@@ -40,8 +40,8 @@ static void print_json(const weft_model *m, const run_settings *s, double flops,
         printf("%s{\"layer\": %zu, \"name\": \"%s\", \"in\": %zu, \"out\": %zu, \"parameters\": %zu}", i ? ", " : "", n->layer, n->op->name, n->in,
                n->out, node_parameters(n));
     }
-    printf("], \"parameters\": %zu, \"batch\": %zu, \"step_flops\": %s, \"step_buffer_bytes\": %zu}\n", m->graph.n_parameters, s->train.batch,
-           print_double(flops, number), bytes);
+    printf("], \"parameters\": %zu, \"batch\": %zu, \"precision\": \"%s\", \"step_flops\": %s, \"step_buffer_bytes\": %zu}\n", m->graph.n_parameters, s->train.batch,
+           s->train.precision, print_double(flops, number), bytes);
 }
 
 static int summarise(args *a, const run_settings *s)
@@ -51,7 +51,8 @@ static int summarise(args *a, const run_settings *s)
     weft_dataset *data = open_data(s->data.set, s->data.allow_trailing, &err);
     weft_model *m = data ? weft_model_create(s->model_text, &err) : NULL;
     weft_trainer *t = m ? weft_trainer_create(m, data, &(weft_options){.optimizer = s->optimizer_text, .loss = s->loss_text, .scale = s->data.scale,
-                                                                       .batch = s->train.batch, .threads = 1},
+                                                                       .batch = s->train.batch, .threads = 1,
+                                                                       .precision = s->train.precision},
                                               &err)
                         : NULL;
     plan *p = t ? trainer_plan(t, PLAN_TRAIN, s->train.batch, &err) : NULL;

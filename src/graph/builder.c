@@ -32,17 +32,17 @@ static value *new_value(builder *b, value_role role, const char *name, const nod
     return values[b->n_values++] = v;
 }
 
-static value *new_matrix(builder *b, value_role role, const char *name, const node *n, size_t rows, size_t cols)
+static value *new_matrix(builder *b, value_role role, const char *name, const node *n, operand shape)
 {
     value *v = new_value(b, role, name, n);
-    v->at = (operand){NULL, rows, cols, panel_width(cols)};
-    v->numbers = panel_numbers(rows, cols);
+    v->at = shape;
+    v->numbers = operand_numbers(&shape);
     return v;
 }
 
 value *builder_value(builder *b, value_role role, const char *name, const node *n, size_t cols)
 {
-    return new_matrix(b, role, name, n, b->batch, cols);
+    return new_matrix(b, role, name, n, (operand){NULL, b->batch, cols, panel_width(cols)});
 }
 
 static value *new_block(builder *b, value_role role, const char *name, const node *n)
@@ -82,15 +82,17 @@ step *builder_step(builder *b, const char *name, const kernel *k, const node *n)
     return steps[b->n_steps++] = s;
 }
 
-value *builder_transposed(builder *b, value *x)
+value *builder_in_form(builder *b, value *x, form f)
 {
-    if (x->transposed)
-        return x->transposed;
+    static const char *const signs[N_FORMS] = {
+        [FORM_TRANSPOSED] = "^T", [FORM_LEFT] = " left", [FORM_RIGHT] = " right", [FORM_LEFT_TRANSPOSED] = "^T left",
+        [FORM_RIGHT_TRANSPOSED] = "^T right",
+    };
+    if (f == FORM_PLAIN || x->forms[f])
+        return f == FORM_PLAIN ? x : x->forms[f];
     char name[64];
-    snprintf(name, sizeof name, "%s^T", x->name);
-    value *t = new_matrix(b, x->role, name, NULL, x->at.cols, x->at.rows);
-    step *s = builder_step(b, "transpose", &b->k->transpose, NULL);
+    snprintf(name, sizeof name, "%s%s", x->name, signs[f]);
+    step *s = builder_step(b, b->k->forms[f].name, &b->k->forms[f], NULL);
     s->in[0] = x;
-    s->out[0] = t;
-    return x->transposed = t;
+    return x->forms[f] = s->out[0] = new_matrix(b, x->role, name, NULL, operand_in_form(&x->at, f));
 }

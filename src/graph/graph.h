@@ -56,7 +56,7 @@ typedef struct value {
     size_t first, last; /* the steps that write it first and read it last */
     size_t offset_bytes; /* in the plan's arena */
     bool keep;           /* still wanted when the last step is done */
-    struct value *transposed;
+    struct value *forms[N_FORMS]; /* the same in other forms, where a step makes them */
 } value;
 
 /* One kernel at work on some values. */
@@ -150,7 +150,7 @@ step *builder_step(builder *b, const char *name, const kernel *k, const node *n)
 /* The parameters of a node, packed, and the gradient of them. */
 value *builder_weights(builder *b, const node *n);
 value *builder_gradient(builder *b, const node *n);
-/* x with rows and columns exchanged: made by a step of its own, once. */
-value *builder_transposed(builder *b, value *x);
+/* x in a form: made by a step of its own, once; x itself where the form is plain. */
+value *builder_in_form(builder *b, value *x, form f);
 
 #endif

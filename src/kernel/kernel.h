@@ -35,6 +35,8 @@ static inline real *element(const operand *o, size_t row, size_t col)
 {
     return panel_row(o, col / o->width, row) + col % o->width;
 }
+/* Where a column of all rows begins; the next row lies a width further. */
+static inline real *column(const operand *o, size_t col) { return element(o, 0, col); }
 /* The column of a row's largest number: the first of them. */
 static inline size_t largest_in_row(const operand *o, size_t row)
 {
@@ -72,12 +74,38 @@ typedef struct batch {
     size_t n_next;
 } batch;
 
+/* ---- The forms in which products take matrices ---- */
+
+/* Products in bf16 take pairs of such numbers, each pair in the place of one real; their matrices are made of pairs, and zero where a pair
+ * or a group of DEPTH lacks numbers. The left operand's pairs are of one row, in panels of DEPTH numbers: rows of a panel are what a dot
+ * product takes at once. The right operand's pairs are of one column. */
+typedef enum form {
+    FORM_PLAIN,
+    FORM_TRANSPOSED,       /* [cols, rows] */
+    FORM_LEFT,             /* [rows, cols / 2] pairs */
+    FORM_RIGHT,            /* [rows / 2, cols] pairs */
+    FORM_LEFT_TRANSPOSED,  /* the left form of the transposed matrix: [cols, rows / 2] pairs */
+    FORM_RIGHT_TRANSPOSED, /* [cols / 2, rows] pairs */
+    N_FORMS
+} form;
+
+enum { DEPTH = 32 };
+
+/* What a matrix becomes in a form, without the data (pack.c). */
+operand operand_in_form(const operand *o, form f);
+static inline size_t operand_numbers(const operand *o) { return n_panels(o) * o->width * o->rows; }
+
+/* Weights are kept in other forms, too, which every update brings up to date: for the forward product and for dx. */
+enum { COPY_FORWARD, COPY_BACKWARD, N_COPIES };
+
 #define MAX_IN 3
 #define MAX_OUT 2
 
 /* What one step of a plan hands to its kernel. */
 typedef struct call {
     operand in[MAX_IN], out[MAX_OUT];
+    size_t features;          /* of the layer's input */
+    operand copies[N_COPIES]; /* of the weights among in and out; data NULL: there is none */
     const void *fields;         /* of the op */
     const batch *const *source; /* the samples of this run */
     map_fn *map;                /* applied to out[0] as it is made; NULL: none */
@@ -103,20 +131,25 @@ typedef struct kernel {
 typedef struct kernels {
     const char *isa;
     bool fused; /* a multiply-add rounds once; instruction sets that have the same here make the same bits */
+    struct {
+        form x, dx_dy, dw_x, dw_dy;
+    } takes;               /* the forms in which the products want x and dy */
+    form copies[N_COPIES]; /* the forms in which weights are kept beside themselves; FORM_PLAIN: not at all */
     /* in[0]: none, from the batch's samples; out[0]: x [B, I], divided by the scale */
     kernel gather;
     /* y = x W^T + b: in[0] x [B, I], in[1] W [I (+ 1), N]; out[0] y [B, N]; takes a map */
     kernel product;
-    /* dx = dy W: in[0] dy transposed [N, B], in[1] W; out[0] dx [B, I]; takes a map_grad */
+    /* dx = dy W: in[0] dy, in[1] W; out[0] dx [B, I]; takes a map_grad */
     kernel product_dx;
     /* dW = dy^T x, db = sum of dy: in[0] x [B, I], in[1] dy [B, N]; out[0] dW; takes an update: then out[0] is W itself */
     kernel product_dw;
     kernel map;       /* in[0] x, out[0] y, the call's map */
     kernel map_grad;  /* in[0] dy, in[1] y or x, out[0] dx, the call's map_grad */
-    kernel transpose; /* in[0] [B, N], out[0] [N, B], its padding zero */
+    kernel forms[N_FORMS]; /* in[0] a matrix, out[0] the same in a form, its padding zero */
     kernel mean;      /* in[0] [B, 1], out[0] [1, 1]; halts where the mean is not finite */
     kernel hits;      /* in[0] logits [B, C]; out[0] [B, 1]: 1 where the largest logit is the label's, else 0 */
     kernel update;    /* in[0] gradient, out[0] weights; the call's update */
+    void (*copy)(const call *c); /* brings the copies of out[0], weights, up to date; NULL: none are kept */
 } kernels;
 
 /* weight [out, in], bias [out] (NULL: none) to a matrix of weights and back; padding becomes 0. (pack.c) */
@@ -139,6 +172,13 @@ bool isa_choose(isa *level, weft_error *err);
 bool isa_runs_here(isa level);
 const char *isa_name(isa level);
 const kernels *kernels_of(isa level);
+
+/* ---- Precisions (precision.c) ---- */
+
+/* The kernels for a precision, "fp32" or "bf16", on an instruction set: all of its own, or with the products of the bf16 unit that the CPU
+ * has, the fastest or the one that WEFT_BF16 says. False, with `err` filled, where there is none, or no such precision; `at` is where
+ * the precision is asked for. */
+bool precision_kernels(const char *precision, isa level, where at, kernels *k, weft_error *err);
 
 /* Sources that are compiled once for each instruction set name their one exported symbol with this, and may use vectors. */
 #ifdef WEFT_ISA_NAME

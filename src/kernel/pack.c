@@ -1,5 +1,16 @@
-/* Weights in the order in which products read them: see operand in kernel.h. */
+/* Weights in the order in which products read them: see operand and form in kernel.h. */
 #include "kernel/kernel.h"
+
+operand operand_in_form(const operand *o, form f)
+{
+    const bool turned = f == FORM_TRANSPOSED || f == FORM_LEFT_TRANSPOSED || f == FORM_RIGHT_TRANSPOSED;
+    size_t rows = turned ? o->cols : o->rows, cols = turned ? o->rows : o->cols;
+    if (f == FORM_LEFT || f == FORM_LEFT_TRANSPOSED)
+        return (operand){NULL, rows, (cols + 1) / 2, DEPTH / 2};
+    if (f == FORM_RIGHT || f == FORM_RIGHT_TRANSPOSED)
+        rows = round_up(rows, DEPTH) / 2;
+    return (operand){NULL, rows, cols, panel_width(cols)};
+}
 
 static operand matrix_of(const real *packed, size_t in, size_t out, bool bias)
 {

@@ -158,17 +158,21 @@ static void read_section(resolver *r, const setting *all, const char *name, cons
         fields_read(complete ? table : relaxed, map ? map : &nothing, name, NULL, out, r->memory, r->err);
 }
 
-/* Names that a look tells to be wrong, where they stand; what a data set or file holds is seen when it is opened. */
+/* Names that a look tells to be wrong, and what this CPU cannot, where they stand; what a data set or file holds is seen when it is opened. */
 static void check_names(resolver *r, const setting *all, const run_settings *s)
 {
     size_t n;
     const catalogue_entry *known = catalogue(&n);
     const setting *set = setting_find(setting_find(all, "data"), "set");
     const setting *init = setting_find(setting_find(all, "train"), "init");
+    const setting *precision = setting_find(setting_find(all, "train"), "precision");
+    kernels unused;
     if (set && s->data.set && !folder_exists(s->data.set) && strchr(s->data.set, '/'))
         fail(r->err, WEFT_BAD_INPUT, set->at, "there is no folder \"%s\" that could hold a data set", s->data.set);
     else if (set && s->data.set && !folder_exists(s->data.set) && !catalogue_find(s->data.set))
         fail_unknown(r->err, set->at, "data set", s->data.set, &known[0].name, n, sizeof *known);
+    if (precision && s->train.precision)
+        precision_kernels(s->train.precision, r->level, precision->at, &unused, r->err);
     if (init && s->train.init && !file_exists(s->train.init))
         fail(r->err, WEFT_BAD_INPUT, init->at, "there is no file \"%s\" to start from", s->train.init);
 }

@@ -42,7 +42,8 @@ typedef struct network {
     size_t features;
     const char *layers;
     size_t batch;
-    const char *loss; /* NULL: cross_entropy */
+    const char *loss;      /* NULL: cross_entropy */
+    const char *precision; /* of training; NULL: fp32 */
 } network;
 
 /* Does not move while a plan of its stands. */

@@ -28,7 +28,8 @@ static weft_status fill_subject(subject *s, const network *n, const char *optimi
     if (!s->model)
         return WEFT_BAD_INPUT;
     TRY(weft_model_init(s->model, n->features, 1, err));
-    s->trainer = weft_trainer_create(s->model, NULL, &(weft_options){.optimizer = optimizer, .loss = n->loss, .batch = n->batch, .threads = 1}, err);
+    s->trainer = weft_trainer_create(s->model, NULL, &(weft_options){.optimizer = optimizer, .loss = n->loss, .batch = n->batch, .threads = 1,
+                                                                      .precision = n->precision}, err);
     if (!s->trainer)
         return WEFT_BAD_INPUT;
     return make_samples(s, n_samples, n->batch, err);
@@ -53,10 +54,11 @@ void subject_close(subject *s)
 
 plan *subject_plan(const subject *s, plan_mode mode, optimizer *o, weft_error *err)
 {
-    const weft_trainer *t = s->trainer;
-    plan *p = plan_compile(&(plan_spec){.graph = &s->model->graph, .kernels = s->model->kernels, .mode = mode, .batch = s->batch.n,
-                                        .weights = s->model->weights, .loss = t->loss, .loss_fields = t->loss_fields, .optimizer = o},
-                           err);
+    weft_trainer *t = s->trainer;
+    plan_spec spec = trainer_spec(t, mode, s->batch.n);
+    spec.optimizer = o;
+    plan *p = plan_compile(&spec, err);
+    trainer_copy_parameters(t);
     if (p && o)
         optimizer_begin(o);
     if (p)

@@ -6,21 +6,26 @@
 #define ONE_HIDDEN "784-1000-10", "linear 1000, relu, linear 10"
 #define TWO_HIDDEN "784-1000-512-10", "linear 1000, relu, linear 512, relu, linear 10"
 #define NONE_HIDDEN "784-10", "linear 10"
+#define IN_BF16(...) "bf16:" __VA_ARGS__
 
 typedef struct task {
     const char *name, *layers, *optimizer; /* optimizer: NULL: forward alone */
     size_t batch;
+    const char *precision; /* left out where the CPU cannot */
 } task;
 
 static const task tasks[] = {
-    {ONE_HIDDEN, "sgd lr=0.01", 32},
-    {ONE_HIDDEN, "adam lr=0.001", 32},
-    {TWO_HIDDEN, "adam lr=0.001", 32},
-    {NONE_HIDDEN, "adam lr=0.001", 32},
-    {ONE_HIDDEN, NULL, 32},
-    {TWO_HIDDEN, NULL, 32},
-    {NONE_HIDDEN, NULL, 32},
-    {ONE_HIDDEN, NULL, 256},
+    {ONE_HIDDEN, "sgd lr=0.01", 32, "fp32"},
+    {ONE_HIDDEN, "adam lr=0.001", 32, "fp32"},
+    {TWO_HIDDEN, "adam lr=0.001", 32, "fp32"},
+    {NONE_HIDDEN, "adam lr=0.001", 32, "fp32"},
+    {IN_BF16(ONE_HIDDEN), "sgd lr=0.01", 32, "bf16"},
+    {IN_BF16(ONE_HIDDEN), "adam lr=0.001", 32, "bf16"},
+    {IN_BF16(TWO_HIDDEN), "adam lr=0.001", 32, "bf16"},
+    {ONE_HIDDEN, NULL, 32, "fp32"},
+    {TWO_HIDDEN, NULL, 32, "fp32"},
+    {NONE_HIDDEN, NULL, 32, "fp32"},
+    {ONE_HIDDEN, NULL, 256, "fp32"},
 };
 
 static const double BUDGET = 0.3, QUICK_BUDGET = 0.02;
@@ -106,7 +111,10 @@ static weft_status measure_plan(const telling *to, const task *what, subject *s,
 static weft_status measure_task(const telling *to, const task *what, weft_error *err)
 {
     subject s;
-    TRY(subject_open(&s, &(network){FEATURES, what->layers, what->batch, NULL}, what->optimizer, samples_of(to->m), err));
+    kernels unused;
+    if (!precision_kernels(what->precision, to->m->level, (where){0}, &unused, NULL))
+        return WEFT_OK;
+    TRY(subject_open(&s, &(network){FEATURES, what->layers, what->batch, NULL, what->precision}, what->optimizer, samples_of(to->m), err));
     plan *p = subject_plan(&s, what->optimizer ? PLAN_TRAIN : PLAN_FORWARD, what->optimizer ? &s.trainer->optimizer : NULL, err);
     const weft_status status = p ? measure_plan(to, what, &s, p, err) : WEFT_NO_MEMORY;
     plan_free(p);

@@ -51,25 +51,26 @@ static void unpack_params(const node *n, const real *block, float *const params[
 
 static value *forward(builder *b, const node *n, value *x)
 {
+    value *left = builder_in_form(b, x, b->k->takes.x);
     step *s = builder_step(b, "linear", &b->k->product, n);
-    s->in[0] = x;
+    s->in[0] = left;
     s->in[1] = builder_weights(b, n);
     return s->out[0] = builder_value(b, VALUE_FORWARD, "y", n, n->out);
 }
 
 static value *backward(builder *b, const node *n, value *x, value *dy, bool wanted)
 {
-    value *dx = NULL;
+    value *dx = NULL, *dx_dy = wanted ? builder_in_form(b, dy, b->k->takes.dx_dy) : NULL;
+    value *dw_x = builder_in_form(b, x, b->k->takes.dw_x), *dw_dy = builder_in_form(b, dy, b->k->takes.dw_dy);
     if (wanted) { /* before the weights move */
-        value *dy_transposed = builder_transposed(b, dy);
         step *s = builder_step(b, "linear dx", &b->k->product_dx, n);
-        s->in[0] = dy_transposed;
+        s->in[0] = dx_dy;
         s->in[1] = builder_weights(b, n);
         dx = s->out[0] = builder_value(b, VALUE_GRADIENT, "dx", n, n->in);
     }
     step *s = builder_step(b, "linear dw", &b->k->product_dw, n);
-    s->in[0] = x;
-    s->in[1] = dy;
+    s->in[0] = dw_x;
+    s->in[1] = dw_dy;
     s->out[0] = builder_gradient(b, n);
     return dx;
 }

@@ -29,9 +29,7 @@ void pass_gradients(plan *p)
 {
     const graph *g = p->spec.graph;
     value *dy = p->dlogits;
-    size_t first = 0; /* the first layer that has parameters: no gradient is needed before it */
-    while (first < g->n_nodes && !g->nodes[first].block_numbers)
-        first++;
+    const size_t first = first_trained(g);
     for (size_t i = g->n_nodes; i-- > first;) {
         const node *n = &g->nodes[i];
         const bool wanted = i > first;

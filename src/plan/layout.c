@@ -91,7 +91,9 @@ static void fill_call(plan *p, step *s)
 {
     const optimizer *o = p->spec.optimizer;
     s->call = (call){.fields = s->fields, .source = &p->source, .map = s->map, .map_grad = s->map_grad, .map_fields = s->map_fields,
-                     .halt = &p->halt};
+                     .halt = &p->halt, .features = s->node ? s->node->in : 0};
+    for (size_t i = 0; i < N_COPIES && s->node && p->spec.copies; i++)
+        s->call.copies[i] = p->spec.copies[s->node->layer][i];
     for (size_t i = 0; i < MAX_IN; i++)
         if (s->in[i])
             s->call.in[i] = s->in[i]->at;

@@ -17,6 +17,15 @@ struct plan {
     bool halt;
 };
 
+/* The first layer that has parameters: no gradient is needed before it. */
+static inline size_t first_trained(const graph *g)
+{
+    size_t first = 0;
+    while (first < g->n_nodes && !g->nodes[first].block_numbers)
+        first++;
+    return first;
+}
+
 /* Forward steps, loss and metrics. */
 void pass_lower(plan *p);
 /* Backward steps, and one that updates each block of parameters. */

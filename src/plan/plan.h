@@ -17,11 +17,17 @@ typedef struct plan_spec {
     plan_mode mode;
     size_t batch;
     real *const *weights; /* [n_nodes]: packed blocks, NULL where a node has none */
+    operand (*copies)[N_COPIES]; /* [n_nodes]: of the weights, in the kernels' forms, see plan_copy_shapes; NULL: the kernels want none */
     const op *loss;       /* PLAN_TRAIN, PLAN_EVALUATE */
     const void *loss_fields;
     bool all_threads; /* share the work however little it is; else the caller's thread does that which is not worth the waiting */
     const optimizer *optimizer; /* PLAN_TRAIN; NULL: gradients stay in memory, see plan_gradient */
 } plan_spec;
+
+/* Which copies of a node's weights a training plan needs, without their data; rows 0: not this one. */
+void plan_copy_shapes(const graph *g, const kernels *k, const node *n, operand copies[N_COPIES]);
+/* Makes a node's copies anew from its weights. */
+void plan_copy_weights(const plan_spec *spec, const node *n);
 
 plan *plan_compile(const plan_spec *spec, weft_error *err);
 void plan_free(plan *p);

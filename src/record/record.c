@@ -15,23 +15,25 @@ static const struct record_key {
     const char *name;
     record_type type;
     size_t offset;
+    const char *missing; /* what a text is where an older weft did not write it; NULL: it must be there */
 } record_keys[] = {
-    {"title", RECORD_TEXT, offsetof(run_record, title)},
-    {"variant", RECORD_TEXT, offsetof(run_record, variant)},
-    {"seed", RECORD_U64, offsetof(run_record, seed)},
-    {"status", RECORD_TEXT, offsetof(run_record, status)},
-    {"message", RECORD_TEXT, offsetof(run_record, message)},
-    {"data", RECORD_TEXT, offsetof(run_record, data)},
-    {"model", RECORD_TEXT, offsetof(run_record, model)},
-    {"optimizer", RECORD_TEXT, offsetof(run_record, optimizer)},
-    {"loss", RECORD_TEXT, offsetof(run_record, loss)},
-    {"scale", RECORD_REAL, offsetof(run_record, scale)},
-    {"batch", RECORD_SIZE, offsetof(run_record, batch)},
-    {"epochs", RECORD_SIZE, offsetof(run_record, n_epochs_asked)},
-    {"parameters", RECORD_SIZE, offsetof(run_record, n_parameters)},
-    {"steps", RECORD_SIZE, offsetof(run_record, n_steps)},
-    {"isa", RECORD_TEXT, offsetof(run_record, isa)},
-    {"weft", RECORD_TEXT, offsetof(run_record, version)},
+    {"title", RECORD_TEXT, offsetof(run_record, title), NULL},
+    {"variant", RECORD_TEXT, offsetof(run_record, variant), NULL},
+    {"seed", RECORD_U64, offsetof(run_record, seed), NULL},
+    {"status", RECORD_TEXT, offsetof(run_record, status), NULL},
+    {"message", RECORD_TEXT, offsetof(run_record, message), NULL},
+    {"data", RECORD_TEXT, offsetof(run_record, data), NULL},
+    {"model", RECORD_TEXT, offsetof(run_record, model), NULL},
+    {"optimizer", RECORD_TEXT, offsetof(run_record, optimizer), NULL},
+    {"loss", RECORD_TEXT, offsetof(run_record, loss), NULL},
+    {"scale", RECORD_REAL, offsetof(run_record, scale), NULL},
+    {"batch", RECORD_SIZE, offsetof(run_record, batch), NULL},
+    {"epochs", RECORD_SIZE, offsetof(run_record, n_epochs_asked), NULL},
+    {"parameters", RECORD_SIZE, offsetof(run_record, n_parameters), NULL},
+    {"steps", RECORD_SIZE, offsetof(run_record, n_steps), NULL},
+    {"precision", RECORD_TEXT, offsetof(run_record, precision), "fp32"},
+    {"isa", RECORD_TEXT, offsetof(run_record, isa), NULL},
+    {"weft", RECORD_TEXT, offsetof(run_record, version), NULL},
 };
 
 static const struct metrics_key {
@@ -168,6 +170,10 @@ static weft_status read_record_key(const struct record_key *key, const json_t *r
     static const char *const wanted[] = {"a text", "a whole number of 0 or more", "a whole number of 0 or more",
                                          "a number"};
     const json_t *value = json_object_get(root, key->name);
+    if (!value && key->missing) {
+        *(const char **)((char *)run + key->offset) = key->missing;
+        return WEFT_OK;
+    }
     if (!value)
         return fail(err, WEFT_BAD_INPUT, at, "no '%s'; weft writes one into every run.json: run it again", key->name);
     if (!read_record_value(key, value, run, a))

@@ -17,6 +17,7 @@ typedef struct run_record {
     size_t batch;
     size_t n_epochs_asked;
     size_t n_parameters, n_steps;
+    const char *precision;     /* of training: "fp32", "bf16" */
     const char *isa, *version; /* of the kernels that ran, of weft */
     size_t n_epochs; /* lines of metrics.jsonl */
     const weft_metrics *metrics;

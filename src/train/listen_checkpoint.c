@@ -19,7 +19,7 @@ bool checkpoint_exists(const char *folder, arena *a)
 
 /* ---- What must be the same for a run to go on ---- */
 
-enum { N_IDENTITY = 8, MAX_NOTES = 40 };
+enum { N_IDENTITY = 9, MAX_NOTES = 40 };
 
 typedef struct identity {
     const char *name, *text;
@@ -41,6 +41,8 @@ static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
         {"train.batch", arena_printf(a, "%zu", s->train.batch)},
         {"train.seed", arena_printf(a, "%llu", (unsigned long long)s->train.seed)},
         {"train.shuffle", s->train.shuffle ? "true" : "false"},
+        /* each unit of bf16 has its own bits: a run keeps to one */
+        {"train.precision", arena_printf(a, r->trainer->kernels.copy ? "%s on %s" : "%s", s->train.precision, r->trainer->kernels.isa)},
     };
     memcpy(all, list, sizeof list);
     for (size_t i = 0; i < N_IDENTITY; i++)
@@ -219,6 +221,8 @@ static weft_status compare_identity(run *r, const tensor_file *file, const char 
         return fail_memory(err);
     for (size_t i = 0; i < N_IDENTITY; i++) {
         const char *then = tensor_file_note(file, ids[i].name);
+        if (!then && strcmp(ids[i].name, "train.precision") == 0)
+            then = "fp32"; /* it was the only one when checkpoints did not say */
         if (!then || strcmp(then, ids[i].text) != 0)
             status = fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the run was begun with %s \"%s\", but now it is \"%s\"; "
                           "take the settings back, or begin a new run in another folder", ids[i].name, then ? then : "", ids[i].text);
@@ -238,6 +242,7 @@ static weft_status read_state(run *r, const tensor_file *file, const char *path,
                         numbers[i].name);
     }
     r->step = r->trainer->optimizer.t;
+    r->trainer->model->version++;
     const weft_status status = each_block_set(r, get, &(incoming){file, path, err}, a);
     return status == WEFT_NO_MEMORY ? fail_memory(err) : status;
 }

@@ -22,7 +22,8 @@ static run_record record_of(const run *r, const char *status)
         .n_epochs_asked = s->train.epochs,
         .n_parameters = r->trainer->model->graph.n_parameters,
         .n_steps = r->step,
-        .isa = r->trainer->model->kernels->isa,
+        .precision = s->train.precision,
+        .isa = r->trainer->kernels.isa,
         .version = weft_version(),
     };
 }

@@ -60,6 +60,7 @@ weft_status model_prepare(weft_model *m, size_t features, weft_error *err)
             return fail_memory(err);
     }
     m->weights = weights;
+    m->version++;
     return WEFT_OK;
 }
 
@@ -80,6 +81,7 @@ static weft_status draw(weft_model *m, const node *n, uint64_t seed, weft_error 
     }
     if (status == WEFT_OK)
         n->op->pack(n, (const float *const *)params, m->weights[n->layer]);
+    m->version++;
     arena_deinit(&scratch);
     return status;
 }

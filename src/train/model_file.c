@@ -174,6 +174,7 @@ static weft_status take(weft_model *m, const tensor_file *file, const char *path
     if (file->n_tensors != model_tensors(m))
         fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the file has %zu tensors, but the model \"%s\" needs %zu", file->n_tensors, m->layers,
              model_tensors(m));
+    m->version++;
     TRY(model_import(m, &(named_blocks){"", "", m->weights}, file, path, err));
     if (file->n_tensors != model_tensors(m))
         return WEFT_BAD_INPUT;

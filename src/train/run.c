@@ -99,7 +99,8 @@ static weft_trainer *create_trainer(weft_model *m, const run_settings *s, const 
     return weft_trainer_create(m, data,
                                &(weft_options){.optimizer = s->optimizer_text, .loss = s->loss_text, .scale = s->data.scale,
                                                .batch = MIN(s->train.batch, data->split[WEFT_TRAIN].n), .seed = s->train.seed,
-                                               .threads = threads, .keep_order = !s->train.shuffle},
+                                               .threads = threads, .keep_order = !s->train.shuffle,
+                                               .precision = s->train.precision},
                                err);
 }
 

@@ -24,6 +24,8 @@ const field train_fields[] = {
      .help = "whether steps.jsonl gets a line for every step"},
     {"max_steps", FIELD_SIZE, offsetof(train_settings, max_steps), 0, .min = 0, .max = 1e18,
      .help = "end after so many steps; 0 is no limit"},
+    {"precision", FIELD_TEXT, offsetof(train_settings, precision), 0, .text = "fp32",
+     .help = "fp32; or bf16: products of numbers rounded to 8 bits, several times as fast on CPUs that have them"},
     {"init", FIELD_TEXT, offsetof(train_settings, init), 0,
      .help = "a .safetensors file to start from; the parameters are drawn when there is none"},
     {0},

@@ -16,6 +16,7 @@ struct weft_model {
     const kernels *kernels;
     const char *layers;  /* as given: "linear 1000, relu, linear 10" */
     real **weights;      /* [n_nodes], packed; NULL until the input's size is known */
+    uint64_t version;    /* counts how often they were changed, by whomever */
     double scale;        /* what samples are divided by: kept in the model's file */
     const char *data;    /* what it was trained on, and its classes; NULL: nothing is known */
     const char *const *class_names;
@@ -58,6 +59,9 @@ struct weft_trainer {
     const op *loss;
     const void *loss_fields;
     optimizer optimizer;
+    kernels kernels;              /* of the options' precision: those of training; evaluation is fp32 */
+    operand (*copies)[N_COPIES];  /* [n_nodes]: of the model's parameters; NULL: the kernels want none */
+    uint64_t copied;              /* the model's version that they are of */
     pool *threads;
     plan *train[2], *evaluate[2]; /* by batch size: the full one and the last, smaller one; compiled when first needed */
     size_t train_batch[2], evaluate_batch[2];
@@ -71,6 +75,10 @@ struct weft_trainer {
     arena memory;
 };
 
+/* What its plans are made from. */
+plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n);
+/* Where anybody but this trainer's own steps changed the parameters, makes their copies anew; before every step. */
+void trainer_copy_parameters(weft_trainer *t);
 /* The plan for batches of n samples, compiled at its first use. NULL: no memory. */
 plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err);
 size_t trainer_steps_per_epoch(const weft_trainer *t);
@@ -115,6 +123,7 @@ typedef struct train_settings {
     bool shuffle, log_steps;
     size_t max_steps; /* 0: no limit */
     const char *init; /* NULL: drawn */
+    const char *precision; /* "fp32", "bf16" */
 } train_settings;
 
 extern const field data_fields[], train_fields[];

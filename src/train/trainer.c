@@ -15,8 +15,10 @@ static weft_status read_texts(weft_trainer *t, weft_error *err)
         return WEFT_BAD_INPUT;
     const weft_status one = optimizer_read(&t->optimizer, o, t->model->level, &t->memory, err);
     const weft_status other = loss_read(&t->loss, &t->loss_fields, l, t->model->level, &t->memory, err);
-    t->options.optimizer = t->options.loss = NULL; /* the caller's; used up */
-    return one != WEFT_OK ? one : other;
+    const char *precision = t->options.precision ? t->options.precision : "fp32";
+    const bool known = precision_kernels(precision, t->model->level, (where){"precision", 0, 0}, &t->kernels, err);
+    t->options.optimizer = t->options.loss = t->options.precision = NULL; /* the caller's; used up */
+    return one != WEFT_OK ? one : other != WEFT_OK ? other : known ? WEFT_OK : WEFT_BAD_INPUT;
 }
 
 static weft_status check_data(weft_trainer *t, weft_error *err)
@@ -45,6 +47,25 @@ static real **like_weights(weft_trainer *t)
     return blocks;
 }
 
+/* Room for the copies of the parameters that the kernels want. */
+static weft_status prepare_copies(weft_trainer *t, weft_error *err)
+{
+    const graph *g = &t->model->graph;
+    if (!t->kernels.copy)
+        return WEFT_OK;
+    t->copies = arena_array(&t->memory, g->n_nodes, sizeof *t->copies);
+    for (size_t i = 0; t->copies && i < g->n_nodes; i++) {
+        plan_copy_shapes(g, &t->kernels, &g->nodes[i], t->copies[i]);
+        for (size_t k = 0; k < N_COPIES; k++) {
+            operand *o = &t->copies[i][k];
+            if (o->rows && !(o->data = arena_array(&t->memory, operand_numbers(o), sizeof(real))))
+                return fail_memory(err);
+        }
+    }
+    t->copied = t->model->version - 1;
+    return t->copies ? WEFT_OK : fail_memory(err);
+}
+
 static weft_status prepare(weft_trainer *t, weft_error *err)
 {
     weft_model *m = t->model;
@@ -67,6 +88,7 @@ static weft_status prepare(weft_trainer *t, weft_error *err)
         return fail_memory(err);
     for (size_t i = 0; i < m->graph.n_nodes; i++)
         numbers[i] = m->graph.nodes[i].block_numbers;
+    TRY(prepare_copies(t, err));
     TRY(optimizer_prepare(&t->optimizer, m->graph.n_nodes, numbers, &t->memory, err));
     t->threads = pool_create(t->options.threads, err);
     return t->threads ? WEFT_OK : err && err->status ? err->status : WEFT_NO_MEMORY;
@@ -106,6 +128,14 @@ void weft_trainer_free(weft_trainer *t)
     free(t);
 }
 
+plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n)
+{
+    const bool train = mode == PLAN_TRAIN;
+    return (plan_spec){.graph = &t->model->graph, .kernels = train ? &t->kernels : t->model->kernels, .mode = mode, .batch = n,
+                       .weights = t->model->weights, .copies = train ? t->copies : NULL, .loss = t->loss, .loss_fields = t->loss_fields,
+                       .optimizer = &t->optimizer};
+}
+
 plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err)
 {
     plan **plans = mode == PLAN_TRAIN ? t->train : t->evaluate;
@@ -115,10 +145,8 @@ plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err)
             return plans[i];
     const size_t slot = plans[0] != NULL; /* the full size comes first; the second place is for whatever else */
     plan_free(plans[slot]);
-    plans[slot] = plan_compile(&(plan_spec){.graph = &t->model->graph, .kernels = t->model->kernels, .mode = mode, .batch = n,
-                                            .weights = t->model->weights, .loss = t->loss, .loss_fields = t->loss_fields,
-                                            .optimizer = &t->optimizer},
-                               err);
+    const plan_spec spec = trainer_spec(t, mode, n);
+    plans[slot] = plan_compile(&spec, err);
     sizes[slot] = n;
     return plans[slot];
 }
@@ -133,6 +161,7 @@ static void copy_blocks(const weft_trainer *t, real *const *from, real *const *t
     for (size_t i = 0; i < t->model->graph.n_nodes; i++)
         if (from[i])
             memcpy(to[i], from[i], t->model->graph.nodes[i].block_numbers * sizeof(real));
+    t->model->version += to == t->model->weights;
 }
 
 static weft_status diverged(weft_trainer *t, double loss, weft_error *err)
@@ -146,9 +175,19 @@ static weft_status diverged(weft_trainer *t, double loss, weft_error *err)
                 number, isnan(loss) ? "nan" : "inf");
 }
 
+void trainer_copy_parameters(weft_trainer *t)
+{
+    const plan_spec spec = trainer_spec(t, PLAN_TRAIN, 1);
+    for (size_t i = 0; t->copies && t->copied != t->model->version && i < t->model->graph.n_nodes; i++)
+        if (t->model->weights[i])
+            plan_copy_weights(&spec, &t->model->graph.nodes[i]);
+    t->copied = ++t->model->version;
+}
+
 /* One step on a batch whose plan exists. */
 static weft_status run_step(weft_trainer *t, plan *p, const batch *b, double *loss, weft_error *err)
 {
+    trainer_copy_parameters(t);
     optimizer_begin(&t->optimizer);
     const bool finite = plan_run(p, b, t->threads);
     *loss = plan_mean_loss(p);
