@@ -318,7 +318,7 @@ static void forward(worker *w, int slot)
 static void update(const worker *w, peer_adam at, peer_state s, const float *g, size_t n)
 {
     if (w->j->args.network->adam)
-        peer_adam_update(at, s, g, 0, 1, n);
+        peer_adam_update(at, s, g, n);
     else
         for (size_t i = 0; i < n; i++)
             s.w[i] -= w->j->args.network->lr * g[i];
@@ -339,7 +339,7 @@ static void loss_of(worker *w, peer_adam at, const uint8_t *y, int slot)
     peer_transpose(w->scores, B, w->dlogits, C, C, B);
     for (int i = 0; i < B * C; i++)
         bias_gradient[i % C] += w->dlogits[i];
-    update(w, at, (peer_state){w->bias, w->bias_m, w->bias_v, 0}, bias_gradient, C);
+    update(w, at, (peer_state){w->bias, w->bias_m, w->bias_v}, bias_gradient, C);
 }
 
 /* What a layer's blocks say of the chunks below; then, and while their gradients are at hand, their weights. */
@@ -354,10 +354,10 @@ static void backward_layer(worker *w, peer_adam at, int l, int slot)
             if (l)
                 run(&b->data, w->stream);
             run(&b->weights[slot], w->stream);
-            update(w, at, (peer_state){b->w, b->m, b->v, 0}, w->gradient, b->n);
+            update(w, at, (peer_state){b->w, b->m, b->v}, w->gradient, b->n);
             chunk *above = l + 1 < j->args.network->n_layers && i == j->layer[l].n_in - 1 ? &j->chunk[l + 1][o] : NULL;
             if (above)
-                update(w, at, (peer_state){above->bias, above->bias_m, above->bias_v, 0}, w->bias_gradient, (size_t)above->n);
+                update(w, at, (peer_state){above->bias, above->bias_m, above->bias_v}, w->bias_gradient, (size_t)above->n);
         }
 }
 

@@ -8,11 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <zlib.h>
 
-enum { FEATURES = 784, LANES = 16, HUGE_PAGE = 2 << 20 };
+enum { FEATURES = 784, LANES = 16 };
 
 /* The same names and settings are in weft_pass.c and torch_pass.py. */
 static const peer_network networks[] = {
@@ -84,14 +83,11 @@ peer_split peer_load(const char *which)
 
 void *peer_memory(size_t bytes)
 {
-    static size_t n;
-    const size_t apart = n++ % 12 * 320;
-    const size_t page = bytes < HUGE_PAGE ? 4096 : HUGE_PAGE, whole = (bytes + apart + page - 1) / page * page;
-    void *p = aligned_alloc(page, whole);
+    const size_t whole = (bytes + 63) / 64 * 64;
+    void *p = aligned_alloc(64, whole);
     if (!p)
         stop("out of memory");
-    madvise(p, whole, MADV_HUGEPAGE); /* the weights' state is more than the pages that a core knows by heart */
-    return (char *)memset(p, 0, whole) + apart;
+    return memset(p, 0, whole);
 }
 
 double peer_seconds(void)
@@ -212,16 +208,13 @@ peer_adam peer_adam_at(float lr, long t)
     return (peer_adam){(float)(lr / (1 - pow(0.9, (double)t))), (float)(1 / sqrt(1 - pow(0.999, (double)t)))};
 }
 
-void peer_adam_update(peer_adam at, peer_state s, const float *g, size_t ld_g, size_t rows, size_t columns)
+void peer_adam_update(peer_adam at, peer_state s, const float *restrict g, size_t n)
 {
-    for (size_t r = 0; r < rows; r++) {
-        float *restrict w = s.w + r * s.ld, *restrict m = s.m + r * s.ld, *restrict v = s.v + r * s.ld;
-        const float *restrict d = g + r * ld_g;
-        for (size_t i = 0; i < columns; i++) {
-            m[i] += 0.1f * (d[i] - m[i]);
-            v[i] += 0.001f * (d[i] * d[i] - v[i]);
-            w[i] -= at.step * m[i] / (sqrtf(v[i]) * at.root + 1e-8f);
-        }
+    float *restrict w = s.w, *restrict m = s.m, *restrict v = s.v;
+    for (size_t i = 0; i < n; i++) {
+        m[i] += 0.1f * (g[i] - m[i]);
+        v[i] += 0.001f * (g[i] * g[i] - v[i]);
+        w[i] -= at.step * m[i] / (sqrtf(v[i]) * at.root + 1e-8f);
     }
 }
 

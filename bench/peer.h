@@ -33,7 +33,7 @@ typedef struct peer_args {
 peer_args peer_read_args(int argc, char **argv, const char *word);
 /* Fashion-MNIST's "train" or "t10k". */
 peer_split peer_load(const char *which);
-void *peer_memory(size_t bytes); /* zeros, from a multiple of 64; never given back */
+void *peer_memory(size_t bytes); /* zeros, from a multiple of 64 */
 double peer_seconds(void);
 /* n numbers between -bound and bound. */
 void peer_uniform(float *to, size_t n, float bound, uint64_t *seed);
@@ -54,12 +54,10 @@ typedef struct peer_adam {
     float step, root; /* lr / (1 - 0.9^t); 1 / sqrt(1 - 0.999^t) */
 } peer_adam;
 peer_adam peer_adam_at(float lr, long t);
-/* The rows lie `ld` numbers apart in w, m and v, `ld_g` in g. */
 typedef struct peer_state {
     float *w, *m, *v;
-    size_t ld;
 } peer_state;
-void peer_adam_update(peer_adam at, peer_state s, const float *g, size_t ld_g, size_t rows, size_t columns);
+void peer_adam_update(peer_adam at, peer_state s, const float *g, size_t n);
 /* Samples index[0..16) as [16, 784] divided by 255 to x, and in columns [784, ld] to xt, if not NULL. */
 void peer_gather_16(const peer_split *s, const uint32_t *index, float *x, float *xt, size_t ld);
 /* to: [columns, ld_to], from: [rows, ld_from] */

@@ -1,17 +1,18 @@
 /* Times training passes over Fashion-MNIST on libxsmm's kernels: xsmm_pass NETWORK THREADS PASSES [evaluate].
  *
  * Weights are [out, in], and nothing is packed: with the batch in columns, forward is C[out, batch] on weights as they lie, the weights'
- * gradient is C[out, in] where samples lie in rows, and the gradient of a layer's input is C[in, batch]. So inputs are kept both ways;
- * gradients never are. The last layer alone lies transposed, [in, 16]. Hidden units are shared out among the threads, with all that belongs to
- * them; what a layer over all units needs from the other threads is a barrier each: one step of a network with one hidden layer has
- * one. SGD's update is the product itself (C += -lr dy x), Adam's follows a tile's gradient while that is in the first-level cache. */
+ * gradient is C[out, in] where samples lie in rows, and the gradient of a layer's input is C[in, batch]. So inputs are kept both ways,
+ * gradients never are. The last layer alone lies transposed, [in, 16]. Hidden units are shared out among the threads, with all that
+ * belongs to them: a step has a barrier for the logits, and two more for each further hidden layer. SGD's update is the product itself
+ * (C += -lr dy x), Adam's follows a block of rows whose gradient is still in the cache: whole rows, because weights and their state then
+ * come from memory as three long runs. */
 #include "peer.h"
 
 #include <libxsmm.h>
 #include <math.h>
 #include <string.h>
 
-enum { B = PEER_BATCH, C = PEER_CLASSES, WIDE_C = 16, FEATURES = 784, ROWS = 28, COLUMNS = 800, MAX_HIDDEN = PEER_MAX_LAYERS - 1, N_X = 3 };
+enum { B = PEER_BATCH, C = PEER_CLASSES, WIDE_C = 16, FEATURES = 784, ROWS = 28, MAX_IN = 1000, MAX_HIDDEN = PEER_MAX_LAYERS - 1, N_X = 3 };
 
 /* A length cut into even pieces; only the last may be shorter. */
 typedef struct cut {
@@ -33,19 +34,20 @@ typedef struct weights {
     float *w, *m, *v, *bias, *bias_m, *bias_v;
 } weights;
 
-/* A hidden layer. One thread's share of its rows has the kernels of that thread. */
+/* A hidden layer. */
 typedef struct layer {
     int in, out;
-    weights p;                   /* [out, in] */
-    float *xt, *x;               /* [in, B] and [B, in]: what comes in; of the first layer in its turn */
-    float *yt, *dyt;             /* [out, B] */
+    weights p;                    /* [out, in] */
+    float *xt, *x;                /* [in, B], [B, in]: what comes in; of the first layer both are the job's */
+    float *yt, *dyt;              /* [out, B] */
     float *dxt[PEER_MAX_THREADS]; /* [in, B]: what a thread's rows add to the gradient of the input */
 } layer;
 
+/* What a thread has of a hidden layer: some rows, and the products for them. */
 typedef struct share {
     int first;
-    cut rows, columns, inputs; /* of the weights; of the input, in pieces of ROWS */
-    kernels forward, gradient[2], backward;
+    cut rows, inputs; /* in pieces of ROWS */
+    kernels forward, gradient, backward;
 } share;
 
 typedef struct job {
@@ -54,8 +56,8 @@ typedef struct job {
     uint32_t *order;
     int n_hidden;
     layer hidden[MAX_HIDDEN];
-    weights last;                               /* [in, WIDE_C] */
-    float *part[2][PEER_MAX_THREADS];           /* [C, B]: a thread's part of the logits; in turns */
+    weights last;                     /* [in, WIDE_C] */
+    float *part[2][PEER_MAX_THREADS]; /* [C, B]: a thread's part of the logits; in turns */
     float *x[N_X], *xt[N_X];
     peer_result result;
 } job;
@@ -142,13 +144,11 @@ static share make_share(const layer *h, int thread, int threads, bool adam)
 {
     share s = {.first = h->out * thread / threads};
     s.rows = cut_up(h->out * (thread + 1) / threads - s.first, ROWS);
-    s.columns = cut_up(h->in, COLUMNS);
     s.inputs = cut_up(h->in, ROWS);
     for (int r = 0; r < 2; r++) {
         const int rows = length(s.rows, r ? s.rows.n - 1 : 0);
         s.forward[r] = kernel(B, rows, h->in, B, h->in, B, 0, 0);
-        for (int c = 0; c < 2; c++)
-            s.gradient[r][c] = kernel(length(s.columns, c ? s.columns.n - 1 : 0), rows, B, h->in, B, adam ? COLUMNS : h->in, !adam, 0);
+        s.gradient[r] = kernel(h->in, rows, B, h->in, B, h->in, !adam, 0);
         s.backward[r] = kernel(B, length(s.inputs, r ? s.inputs.n - 1 : 0), s.rows.all, B, h->in, B, 0, LIBXSMM_GEMM_FLAG_TRANS_B);
     }
     return s;
@@ -159,7 +159,7 @@ static void make_worker(worker *w, job *j, int thread)
     uint64_t seed = 2;
     const int in = j->args.network->sizes[j->n_hidden];
     const bool adam = j->args.network->adam;
-    *w = (worker){.j = j, .thread = thread, .tile = peer_memory(sizeof(float) * ROWS * COLUMNS)};
+    *w = (worker){.j = j, .thread = thread, .tile = peer_memory(sizeof(float) * ROWS * MAX_IN)};
     for (int l = 0; l < j->n_hidden; l++)
         w->share[l] = make_share(&j->hidden[l], thread, j->args.threads, adam);
     const cut rows = w->share[j->n_hidden - 1].rows;
@@ -223,28 +223,26 @@ static void loss_of(worker *w, const uint8_t *y, int turn)
     w->loss += peer_cross_entropy(w->logits, y, B, &w->n_correct);
 }
 
-/* One row of C or WIDE_C numbers after the other: bias and weights of the last layer that belong to rows of the last hidden one. */
+/* The last layer's weights that belong to a block of rows of the last hidden one. */
 static void update_last(worker *w, peer_adam at, int block, int first, int rows)
 {
     weights *p = &w->j->last;
     const float *yt = w->j->hidden[w->j->n_hidden - 1].yt + first * B;
     const size_t from = (size_t)first * WIDE_C;
-    if (!w->j->args.network->adam) {
-        w->last_gradient[block](w->wide, yt, p->w + from);
-        return;
-    }
-    w->last_gradient[block](w->wide, yt, w->tile);
-    peer_adam_update(at, (peer_state){p->w + from, p->m + from, p->v + from, 0}, w->tile, 0, 1, (size_t)(rows * WIDE_C));
+    const bool adam = w->j->args.network->adam;
+    w->last_gradient[block](w->wide, yt, adam ? w->tile : p->w + from);
+    if (adam)
+        peer_adam_update(at, (peer_state){p->w + from, p->m + from, p->v + from}, w->tile, (size_t)(rows * WIDE_C));
 }
 
 static void update_bias(const worker *w, peer_adam at, peer_state s, const float *dyt, int rows)
 {
-    float sum[COLUMNS] = {0};
+    float sum[ROWS] = {0};
     for (int i = 0; i < rows; i++)
         for (int b = 0; b < B; b++)
             sum[i] += dyt[i * B + b];
     if (w->j->args.network->adam)
-        peer_adam_update(at, s, sum, 0, 1, (size_t)rows);
+        peer_adam_update(at, s, sum, (size_t)rows);
     else
         for (int i = 0; i < rows; i++)
             s.w[i] += sum[i];
@@ -254,19 +252,14 @@ static void update_bias(const worker *w, peer_adam at, peer_state s, const float
 static void update_rows(const worker *w, peer_adam at, const layer *h, const share *s, const float *x, int r)
 {
     const int first = s->first + r * s->rows.piece, rows = length(s->rows, r);
+    const weights *p = &h->p;
     const float *dyt = h->dyt + first * B;
-    update_bias(w, at, (peer_state){h->p.bias + first, h->p.bias_m + first, h->p.bias_v + first, 0}, dyt, rows);
-    for (int c = 0; c < s->columns.n; c++) {
-        const size_t from = (size_t)first * (size_t)h->in + (size_t)(c * s->columns.piece);
-        const libxsmm_smmfunction gradient = s->gradient[r == s->rows.n - 1][c == s->columns.n - 1];
-        if (!w->j->args.network->adam) {
-            gradient(x + c * s->columns.piece, dyt, h->p.w + from);
-            continue;
-        }
-        gradient(x + c * s->columns.piece, dyt, w->tile);
-        peer_adam_update(at, (peer_state){h->p.w + from, h->p.m + from, h->p.v + from, (size_t)h->in}, w->tile, COLUMNS, (size_t)rows,
-                         (size_t)length(s->columns, c));
-    }
+    const size_t from = (size_t)first * (size_t)h->in;
+    const bool adam = w->j->args.network->adam;
+    update_bias(w, at, (peer_state){p->bias + first, p->bias_m + first, p->bias_v + first}, dyt, rows);
+    s->gradient[r == s->rows.n - 1](x, dyt, adam ? w->tile : p->w + from);
+    if (adam)
+        peer_adam_update(at, (peer_state){p->w + from, p->m + from, p->v + from}, w->tile, (size_t)(rows * h->in));
 }
 
 /* dyt of the last hidden layer, the last layer's update, and, where there is no layer below, the weights at once. */
@@ -276,7 +269,7 @@ static void backward_last(worker *w, peer_adam at, const float *x)
     layer *h = &j->hidden[j->n_hidden - 1];
     const share *s = &w->share[j->n_hidden - 1];
     peer_transpose(w->logits, B, w->wide, WIDE_C, C, B);
-    update_bias(w, at, (peer_state){w->bias, w->bias_m, w->bias_v, 0}, w->logits, C);
+    update_bias(w, at, (peer_state){w->bias, w->bias_m, w->bias_v}, w->logits, C);
     for (int r = s->rows.n - 1; r >= 0; r--) {
         const int first = s->first + r * s->rows.piece, rows = length(s->rows, r), block = r == s->rows.n - 1;
         float *dyt = h->dyt + first * B;
