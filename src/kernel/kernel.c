@@ -24,7 +24,7 @@ static size_t vectors_of(size_t cols) { return MIN((cols + LANES - 1) / LANES, (
 /* c[m][n] = init[m][n] + sum over k of a[m, k] * b[k, n], one chain of fused multiply-adds in ascending k for every (m, n). */
 typedef struct strip {
     const real *a;
-    size_t a_row, a_k;         /* distances between rows, between ks */
+    size_t a_row, a_k;         /* distances between rows, between ks; one of them is 1 */
     size_t segment, a_jump;    /* a panel's ks; what lies between its last k and the next panel's first. Not where a_row is 1 */
     const real *b;             /* vectors along n */
     size_t b_k;
@@ -33,13 +33,15 @@ typedef struct strip {
     size_t init_row; /* 0: the same for all rows */
     real *c;
     size_t c_row;
-    const real *ahead; /* what is needed when c is made: a line of it is asked for with every k. Only where a_row is 1 */
-    size_t ahead_at;   /* how far the tile is from its first number */
+    const real *ahead; /* memory that is needed soon: a line of it is asked for with every k of every tile */
+    size_t n_ahead;    /* so many lines, all in all; where a_row is 1, without end, and every tile begins at its own rows */
+    const real *line;  /* the next of them; moves by `line_step` */
+    size_t line_step;
 } strip;
 
 static const real zeros[PANEL];
 
-enum { LINE = 64 / sizeof(real), AHEAD = 16 }; /* where rows do not lie side by side, b is asked for so many ks ahead */
+enum { LINE = 64 / sizeof(real) };
 
 INLINE void chain(const int rows, const int vectors, const size_t a_row, const strip *s)
 {
@@ -47,15 +49,14 @@ INLINE void chain(const int rows, const int vectors, const size_t a_row, const s
     UNROLL for (int m = 0; m < rows; m++)
         UNROLL for (int v = 0; v < vectors; v++)
             sum[m][v] = v_load(s->init + (size_t)m * s->init_row + (size_t)v * LANES);
-    const real *a = s->a, *b = s->b;
-    size_t until_jump = s->segment, line = s->ahead_at;
-    for (size_t k = s->k; k > 0; k--, a += s->a_k, b += s->b_k) {
+    const size_t a_k = a_row == 1 ? s->a_k : 1, b_k = s->b_k, line_step = a_row == 1 ? LINE : s->line_step;
+    const real *a = s->a, *b = s->b, *line = s->line;
+    size_t until_jump = s->segment;
+    for (size_t k = s->k; k > 0; k--, a += a_k, b += b_k, line += line_step) {
         vec bs[VECTORS];
         UNROLL for (int v = 0; v < vectors; v++) {
             bs[v] = v_load(b + (size_t)v * LANES);
             V_KEEP(bs[v]);
-            if (a_row != 1)
-                __builtin_prefetch(b + AHEAD * s->b_k + (size_t)v * LANES);
         }
         UNROLL for (int m = 0; m < rows; m++) {
             const vec am = v_set(a[(size_t)m * a_row]);
@@ -63,9 +64,11 @@ INLINE void chain(const int rows, const int vectors, const size_t a_row, const s
                 sum[m][v] = v_fma(am, bs[v], sum[m][v]);
         }
         if (a_row == 1) {
-            __builtin_prefetch(s->ahead + line, 1);
-            line += LINE;
-        } else if (--until_jump == 0) {
+            __builtin_prefetch(line, 1);
+        } else {
+            __builtin_prefetch(line);
+        }
+        if (a_row != 1 && --until_jump == 0) {
             until_jump = s->segment;
             a += s->a_jump;
         }
@@ -75,8 +78,12 @@ INLINE void chain(const int rows, const int vectors, const size_t a_row, const s
             v_store(s->c + (size_t)m * s->c_row + (size_t)v * LANES, sum[m][v]);
 }
 
-/* The compiler unrolls a chain for each number of rows and vectors; rows that lie side by side (a_row 1) get their own. */
+/* The compiler unrolls a chain for each number of rows and vectors, and for each way in which rows may lie: side by side (a_row 1), in a
+ * panel of the usual width, or otherwise. A distance that it knows costs nothing; one that it must multiply costs a tenth of the time. */
 typedef void chain_fn(const strip *s);
+enum { ROWS_BESIDE, ROWS_IN_PANEL, ROWS_ANYHOW, N_ROWS };
+
+static int rows_lie(const strip *s) { return s->a_row == 1 ? ROWS_BESIDE : s->a_row == PANEL ? ROWS_IN_PANEL : ROWS_ANYHOW; }
 
 #define TO_4(X, v) X(1, v) X(2, v) X(3, v) X(4, v)
 #define TO_6(X, v) TO_4(X, v) X(5, v) X(6, v)
@@ -89,13 +96,14 @@ typedef void chain_fn(const strip *s);
 #define ALL_TILES(X) TO_12(X, 1) TO_6(X, 2) TO_4(X, 3)
 #endif
 
-#define DEFINE(rows, vectors)                                                                  \
-    static void chain_##rows##_##vectors(const strip *s) { chain(rows, vectors, s->a_row, s); } \
-    static void chain_beside_##rows##_##vectors(const strip *s) { chain(rows, vectors, 1, s); }
+#define DEFINE(rows, vectors)                                                                   \
+    static void chain_beside_##rows##_##vectors(const strip *s) { chain(rows, vectors, 1, s); }  \
+    static void chain_panel_##rows##_##vectors(const strip *s) { chain(rows, vectors, PANEL, s); } \
+    static void chain_any_##rows##_##vectors(const strip *s) { chain(rows, vectors, s->a_row, s); }
 ALL_TILES(DEFINE)
 
-#define ENTRY(rows, vectors) [vectors][rows] = {chain_##rows##_##vectors, chain_beside_##rows##_##vectors},
-static chain_fn *const chains[VECTORS + 1][MAX_ROWS + 1][2] = {ALL_TILES(ENTRY)};
+#define ENTRY(rows, vectors) [vectors][rows] = {chain_beside_##rows##_##vectors, chain_panel_##rows##_##vectors, chain_any_##rows##_##vectors},
+static chain_fn *const chains[VECTORS + 1][MAX_ROWS + 1][N_ROWS] = {ALL_TILES(ENTRY)};
 
 /* All `rows` of `cols` columns of c, tile by tile, from where s stands; it is moved, never copied: a copy would wait until all sums of the
  * tile before have been written. */
@@ -103,15 +111,18 @@ static void run_strip(size_t rows, size_t cols, strip *s)
 {
     const real *const a = s->a, *const b = s->b, *const init = s->init;
     real *const c = s->c;
+    const int lie = rows_lie(s);
+    size_t asked = 0;
     for (size_t n = 0; n < cols; n += MAX_WIDTH) {
         const size_t vectors = vectors_of(cols - n), step = rows_of(vectors);
         s->b = b + n;
-        for (size_t m = 0; m < rows; m += step) {
+        for (size_t m = 0; m < rows; m += step, asked += s->k) {
             s->a = a + m * s->a_row;
             s->c = c + m * s->c_row + n;
             s->init = init + m * s->init_row + n;
-            s->ahead_at = m * s->c_row;
-            chains[vectors][MIN(step, rows - m)][s->a_row == 1](s);
+            s->line_step = asked < s->n_ahead ? LINE : 0;
+            s->line = s->ahead + (lie == ROWS_BESIDE ? m * s->c_row : asked * s->line_step);
+            chains[vectors][MIN(step, rows - m)][lie](s);
         }
     }
     s->a = a;
@@ -120,8 +131,9 @@ static void run_strip(size_t rows, size_t cols, strip *s)
     s->init = init;
 }
 
-/* Sums over many panels are made in parts of so many panels: what a part reads of b stays in the nearest cache for all rows. */
-enum { PART_PANELS = 3 };
+/* Sums over many panels are made in parts of so many panels: what a part reads of b stays in the nearest cache for all rows,
+ * and so does the next part, which is asked for meanwhile. */
+enum { PART_PANELS = 2 };
 
 /* n is cut into parts of at most `most`, all about as long: how long. */
 static size_t part_of(size_t n, size_t most)
@@ -176,6 +188,8 @@ static void product_block(const call *c, size_t panel, size_t first, size_t last
         s.a = panel_row(x, p, first);
         s.b = panel_row(w, panel, p * x->width);
         s.k = MIN(part * x->width, x->cols - p * x->width);
+        s.ahead = s.b + s.k * s.b_k;
+        s.n_ahead = s.k * s.b_k / LINE;
         run_strip(last - first, panel_cols(w, panel), &s);
         s.init = s.c;
         s.init_row = s.c_row;
@@ -235,7 +249,7 @@ static void product_dx_block(const call *c, size_t column, size_t n, size_t samp
         sums[i] = 0;
     for (size_t p = 0; p < panels; p += part) {
         s.a = panel_row(w, p, column);
-        s.b = panel_row(dy, sample_panel, p * w->width);
+        s.ahead = s.b = panel_row(dy, sample_panel, p * w->width);
         s.k = MIN(part * w->width, w->cols - p * w->width);
         run_strip(n, samples, &s);
         s.init = sums;
@@ -336,10 +350,10 @@ static void dw_tile(const call *c, size_t panel, size_t chunk, descent *d)
     if (inputs)
         dw_block(c, at, inputs, cols, &(strip){.a = element(x, 0, first), .a_row = 1, .a_k = x->width, .b = b, .b_k = dy->width});
     if (last > x->cols) /* the bias: as if one more input were always 1 */
-        dw_block(c, at + inputs * w->width, 1, cols, &(strip){.a = &one, .segment = 1, .b = b, .b_k = dy->width});
+        dw_block(c, at + inputs * w->width, 1, cols, &(strip){.a = &one, .a_row = 1, .b = b, .b_k = dy->width});
 }
 
-/* From the last tile to the first, for the forward product went the other way: what it read last is still in a near cache. Where the batch
+/* From the last panel to the first, for the forward product went the other way: what it read last is still in a near cache. Where the batch
  * is large, some panels take turns, so that x is fetched once for all of them. */
 static void product_dw_run(const call *c, size_t begin, size_t end)
 {
@@ -347,7 +361,7 @@ static void product_dw_run(const call *c, size_t begin, size_t end)
     descent d;
     d.panel = SIZE_MAX;
     for (size_t last = panels; last > 0; last -= MIN(together, last))
-        for (size_t chunk = chunks; chunk-- > 0;)
+        for (size_t chunk = 0; chunk < chunks; chunk++)
             for (size_t panel = last; panel-- > last - MIN(together, last);)
                 if (panel * chunks + chunk >= begin && panel * chunks + chunk < end)
                     dw_tile(c, panel, chunk, &d);
