@@ -29,6 +29,7 @@ static inline vec v_sqrt(vec a) { return _mm512_sqrt_ps(a); }
 static inline vec v_exp(vec a) { return Sleef_finz_expf16_u10avx512f(a); }
 static inline vec v_log(vec a) { return Sleef_finz_logf16_u10avx512f(a); }
 static inline vec v_tanh(vec a) { return Sleef_finz_tanhf16_u10avx512f(a); }
+static inline vec v_least(vec a, vec b) { return _mm512_min_ps(a, b); } /* b where one is NaN */
 /* a > b ? yes : no, element by element; false where one is NaN */
 static inline vec v_greater(vec a, vec b, vec yes, vec no)
 {
@@ -53,6 +54,7 @@ static inline vec v_sqrt(vec a) { return _mm256_sqrt_ps(a); }
 static inline vec v_exp(vec a) { return Sleef_finz_expf8_u10avx2(a); }
 static inline vec v_log(vec a) { return Sleef_finz_logf8_u10avx2(a); }
 static inline vec v_tanh(vec a) { return Sleef_finz_tanhf8_u10avx2(a); }
+static inline vec v_least(vec a, vec b) { return _mm256_min_ps(a, b); }
 static inline vec v_greater(vec a, vec b, vec yes, vec no)
 {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
@@ -81,6 +83,7 @@ static inline vec v_sqrt(vec a) { return _mm_sqrt_ps(a); }
 static inline vec v_exp(vec a) { return Sleef_cinz_expf4_u10sse4(a); }
 static inline vec v_log(vec a) { return Sleef_cinz_logf4_u10sse4(a); }
 static inline vec v_tanh(vec a) { return Sleef_cinz_tanhf4_u10sse4(a); }
+static inline vec v_least(vec a, vec b) { return _mm_min_ps(a, b); }
 static inline vec v_greater(vec a, vec b, vec yes, vec no) { return _mm_blendv_ps(no, yes, _mm_cmpgt_ps(a, b)); }
 static inline vec v_flush(vec a)
 {
@@ -111,6 +114,7 @@ static inline vec v_sqrt(vec a) { return vsqrtq_f32(a); }
 static inline vec v_exp(vec a) { return Sleef_finz_expf4_u10advsimd(a); }
 static inline vec v_log(vec a) { return Sleef_finz_logf4_u10advsimd(a); }
 static inline vec v_tanh(vec a) { return Sleef_finz_tanhf4_u10advsimd(a); }
+static inline vec v_least(vec a, vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 static inline vec v_greater(vec a, vec b, vec yes, vec no) { return vbslq_f32(vcgtq_f32(a, b), yes, no); }
 static inline vec v_flush(vec a)
 {
@@ -154,22 +158,42 @@ static inline void v_transpose(vec rows[LANES])
     }
 }
 
-/* The square root of a >= 0 to an ulp or so, in half the time of a correctly rounded one: half the exponent as a first guess of
- * 1 / sqrt(a), a step of third order and one of second. */
-static inline vec v_root(vec a)
+/* ---- Roots and quotients from multiply-adds: to an ulp or so, in a fraction of the divider's time, the same bits everywhere ----
+ *
+ * Of ABREAST vectors side by side, or fewer: one alone would wait for each of its multiply-adds in turn. */
+
+enum { ABREAST = REGISTERS == 32 ? 4 : 1 };
+#define EACH(i, n) _Pragma("GCC unroll 4") for (int i = 0; i < (n); i++)
+typedef int32_t v_bits __attribute__((vector_size(sizeof(vec))));
+
+/* The square roots of a, finite and not negative, in its place: half the exponent as a first guess of 1 / sqrt(a), a step of third order
+ * and one of second. */
+static inline __attribute__((always_inline)) void v_roots(const int n, vec a[ABREAST])
 {
-    typedef int32_t bits __attribute__((vector_size(sizeof(vec))));
-    const vec half = v_set(0.5f);
-    vec y = (vec)(0x5f3759df - ((bits)a >> 1));
-    vec root = a * y;
-    y *= half;
-    vec rest = v_fma(-root, y, half);
-    const vec step = rest * v_fma(v_set(1.5f), rest, v_set(1));
-    root = v_fma(root, step, root);
-    y = v_fma(y, step, y);
-    rest = v_fma(-root, y, half);
-    root = v_fma(root, rest, root);
-    return v_greater(v_set(INFINITY), a, root, a);
+    const vec half = v_set(0.5f), one_and_half = v_set(1.5f), one = v_set(1);
+    vec y[ABREAST], rest[ABREAST], step[ABREAST]; /* y: 1 / (2 sqrt(a)) */
+    EACH(i, n) y[i] = (vec)(0x5f3759df - ((v_bits)a[i] >> 1));
+    EACH(i, n) a[i] *= y[i];
+    EACH(i, n) y[i] *= half;
+    EACH(i, n) rest[i] = v_fma(-a[i], y[i], half);
+    EACH(i, n) step[i] = rest[i] * v_fma(one_and_half, rest[i], one);
+    EACH(i, n) a[i] = v_fma(a[i], step[i], a[i]);
+    EACH(i, n) y[i] = v_fma(y[i], step[i], y[i]);
+    EACH(i, n) rest[i] = v_fma(-a[i], y[i], half);
+    EACH(i, n) a[i] = v_fma(a[i], rest[i], a[i]);
+}
+
+/* a / b in the place of a, for 0 < b < 2^126: the exponent's opposite as a first guess of 1 / b, a step of third order and one of second. */
+static inline __attribute__((always_inline)) void v_quotients(const int n, vec a[ABREAST], const vec b[ABREAST])
+{
+    const vec one = v_set(1);
+    vec y[ABREAST], rest[ABREAST];
+    EACH(i, n) y[i] = (vec)(0x7ef311c7 - (v_bits)b[i]);
+    EACH(i, n) rest[i] = v_fma(-b[i], y[i], one);
+    EACH(i, n) y[i] = v_fma(y[i], v_fma(rest[i], rest[i], rest[i]), y[i]);
+    EACH(i, n) rest[i] = v_fma(-b[i], y[i], one);
+    EACH(i, n) y[i] = v_fma(y[i], rest[i], y[i]);
+    EACH(i, n) a[i] *= y[i];
 }
 
 /* Runs `body` on p[0..n), a vector at a time; the last, shorter one goes through a buffer, so that every element takes the same way.

@@ -1,4 +1,6 @@
 /* torch.optim.Adam: Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015), Algorithm 1. */
+#include <float.h>
+
 #include "optim/optim.h"
 
 typedef struct adam_fields {
@@ -48,19 +50,36 @@ static void begin(const void *fields_in, double lr, uint64_t t, real *hyper)
     hyper[DECAY] = (real)f->weight_decay;
 }
 
-static void update(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper)
+/* Added to every squared gradient, so that their average stays clear of denormals, and its root of zero: far below what eps, or a squared
+ * gradient that counts, would notice. */
+#define LEAST 0x1p-120f
+
+/* n vectors, side by side. */
+static inline __attribute__((always_inline)) void move(const int n, real *w, const real *g, real *first, real *second, const real *hyper)
 {
     const vec step = v_set(hyper[STEP]), beta1 = v_set(hyper[BETA1]), beta2 = v_set(hyper[BETA2]), rest1 = v_set(hyper[REST1]);
     const vec rest2 = v_set(hyper[REST2]), root = v_set(hyper[ROOT]), eps = v_set(hyper[EPS]), decay = v_set(hyper[DECAY]);
-    real *const restrict first = state[0], *const restrict second = state[1];
-    for (size_t i = 0; i < n; i += LANES) {
-        const vec before = v_load(w + i), d = v_fma(decay, before, v_load(g + i));
-        const vec m = v_flush(v_fma(rest1, d, beta1 * v_load(first + i)));
-        const vec v = v_flush(v_fma(rest2 * d, d, beta2 * v_load(second + i)));
-        v_store(first + i, m);
-        v_store(second + i, v);
-        v_store(w + i, v_fma(-step, m / v_fma(v_root(v), root, eps), before));
-    }
+    const vec least = v_set(LEAST), largest = v_set(FLT_MAX);
+    vec d[ABREAST], m[ABREAST], v[ABREAST];
+    EACH(i, n) d[i] = v_fma(decay, v_load(w + i * LANES), v_load(g + i * LANES));
+    EACH(i, n) m[i] = v_flush(v_fma(rest1, d[i], beta1 * v_load(first + i * LANES)));
+    EACH(i, n) v[i] = v_fma(beta2, v_load(second + i * LANES), v_fma(rest2 * d[i], d[i], least));
+    EACH(i, n) v_store(first + i * LANES, m[i]);
+    EACH(i, n) v_store(second + i * LANES, v[i]);
+    EACH(i, n) v[i] = v_least(largest, v[i]);
+    v_roots(n, v);
+    EACH(i, n) v[i] = v_fma(v[i], root, eps);
+    v_quotients(n, m, v);
+    EACH(i, n) v_store(w + i * LANES, v_fma(-step, m[i], v_load(w + i * LANES)));
+}
+
+static void update(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper)
+{
+    size_t i = 0;
+    for (; i + ABREAST * LANES <= n; i += ABREAST * LANES)
+        move(ABREAST, w + i, g + i, state[0] + i, state[1] + i, hyper);
+    for (; i < n; i += LANES)
+        move(1, w + i, g + i, state[0] + i, state[1] + i, hyper);
 }
 
 static void reference(const void *fields_in, double lr, uint64_t t, size_t n, double *w, const double *g, double *const state[MAX_STATES])

@@ -19,14 +19,14 @@ OPTIMIZERS = {"sgd": "{name: sgd, lr: 0.1, momentum: 0.9}", "adam": "{name: adam
 GOLDEN = {
     "sgd": {"fused": "fdbba9d0f0ba3bc52dfaa27cf1a4c704433c5064d6660f722ab910b246df3094",
             "v2": "c7341d6f362070fc225152934170dc6de46916087d3e4a1ff93614deb5b45190"},
-    "adam": {"fused": "f2f05ca29e2c65aa7258e926ba61ce74f25a8b14cd4d2a900ebd20c1d0e00747",
-             "v2": "f5c6f7c820af4ece157cce31b97001fb717ee43ac12a20052b1317382adf94b9"},
+    "adam": {"fused": "fffbaa26c7f5f3c3e9fa3db910f7cbee683017f487e7def8adfa882874fb2954",
+             "v2": "69c7cac914f80c06151b3be453970272eb5713d3de029943b05cdacb1cf92b44"},
 }
 GOLDEN_OF_SMALL = {
     "sgd": {"fused": "a1c22bf16b7c017b4eff1d3b0c93937c63aedb474f81a53dfd79085430702d61",
             "v2": "a3135df57cf3f93bfc56b5f8587593dc9a02146dedf57425e9474242a62f070b"},
-    "adam": {"fused": "a2705c6f76c28b0e5d95f22b4195f98bf9f0d98c496055521fe77b0e4aa80b21",
-             "v2": "fc0d72bad9ae95bb45d358bbb2ce08b146ec758bee3579a52df329781d7e4367"},
+    "adam": {"fused": "afb28d3f373ea3168de3cf18876287d35172cfcd309ef2d027057bdd51a4f729",
+             "v2": "4c60622d95d92d8293a156eee3d1187c57bdef87ed1fab177aa9e73e23f993d3"},
 }
 
 
