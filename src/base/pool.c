@@ -21,11 +21,11 @@
 enum {
     CACHE_LINE = 64,
     STACK_BYTES = 1 << 20,
-    SPINS = 3000, /* of some 10 to 45 ns: longer than the phases of a training step differ, shorter than a time slice */
-    YIELDS = 2,   /* instead, where threads share cores and spinning would keep the awaited one from running */
+    SPINS = 300,  /* of some 10 to 45 ns: longer than the phases of a training step differ as a rule; none where threads share cores */
+    YIELDS = 500, /* then the core goes to whoever has work, the awaited thread or another program, and comes back when nobody has */
 };
 
-/* A number that only goes up, and that threads wait to see changed. Waiters spin, then sleep in the kernel. */
+/* A number that only goes up, and that threads wait to see changed. Waiters spin, then yield, then sleep in the kernel. */
 typedef struct gate {
     alignas(CACHE_LINE) atomic_uint passed;
     atomic_uint sleepers;
@@ -42,7 +42,7 @@ struct pool {
     alignas(CACHE_LINE) atomic_uint arrived;
     alignas(CACHE_LINE) int n_threads;
     int n_started; /* workers to join */
-    int spins, yields;
+    int spins;
     pool_work *work; /* of the current run, published by `start`; NULL: the workers end */
     void *arg;
     worker workers[];
@@ -80,7 +80,7 @@ static void gate_wait(gate *g, unsigned seen, const pool *p)
             return;
         relax();
     }
-    for (int i = 0; i < p->yields; i++) {
+    for (int i = 0; i < YIELDS; i++) {
         if (atomic_load_explicit(&g->passed, memory_order_acquire) != seen)
             return;
         sched_yield();
@@ -218,7 +218,6 @@ pool *pool_create(int n_threads, weft_error *err)
     memset(p, 0, size);
     p->n_threads = n_threads;
     p->spins = n_threads > cores ? 0 : SPINS;
-    p->yields = n_threads > cores ? YIELDS : 0;
     int error = start_workers(p);
     if (error == 0)
         return p;
