@@ -160,6 +160,7 @@ static void for_shapes(solver *solve, checker *check)
                 if (!SPARSE || (i + n) % COUNT(batches) == b)
                     check_shape(batches[b], sizes[i], sizes[n], (b + i + n) % 4 != 0, solve, check);
     check_shape(7, 1000, 10, true, solve, check);
+    check_shape(SPARSE ? 130 : 289, 33, 97, true, solve, check);
     check_shape(SPARSE ? 3 : 32, 784, SPARSE ? 100 : 1000, true, solve, check);
 }
 
@@ -205,10 +206,11 @@ static void check_product(const kernels *k, const problem *p)
         call c = {.in = {p->x.at, w.at}, .out = {y.at}};
         run(&k->product, &c, split);
         assert_same(&y.at, p->y, "product", k, split);
+        c.rows_first = true;
         c.map = twice_plus;
         c.map_fields = &seven;
         run(&k->product, &c, split);
-        assert_same(&y.at, mapped, "product with a map", k, split);
+        assert_same(&y.at, mapped, "product with a map, rows first", k, split);
         matrix_free(&y);
     }
     free(mapped);

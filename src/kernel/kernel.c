@@ -131,9 +131,9 @@ static void run_strip(size_t rows, size_t cols, strip *s)
     s->init = init;
 }
 
-/* Sums over many panels are made in parts of so many panels: what a part reads of b stays in the nearest cache for all rows,
- * and so does the next part, which is asked for meanwhile. */
-enum { PART_PANELS = 2 };
+/* Sums over many panels are made in parts of so many panels: what a part reads of b stays in the nearest cache for all rows.
+ * So does the next part, which is asked for meanwhile; but where the rows are MANY, it has time, and fewer parts are better. */
+enum { PART_PANELS = 2, MANY = 64 };
 
 /* n is cut into parts of at most `most`, all about as long: how long. */
 static size_t part_of(size_t n, size_t most)
@@ -181,7 +181,7 @@ static double product_flops(const call *c) { return 2.0 * (double)c->in[0].rows 
 static void product_block(const call *c, size_t panel, size_t first, size_t last)
 {
     const operand *x = &c->in[0], *w = &c->in[1], *y = &c->out[0];
-    const size_t panels = n_panels(x), part = part_of(panels, PART_PANELS);
+    const size_t panels = n_panels(x), part = part_of(panels, last - first > MANY ? 2 * PART_PANELS : PART_PANELS);
     strip s = {.a_row = x->width, .a_k = 1, .segment = x->width, .a_jump = (x->rows - 1) * x->width, .b_k = w->width,
                .init = w->rows > x->cols ? panel_row(w, panel, x->cols) : zeros, .c = panel_row(y, panel, first), .c_row = y->width};
     for (size_t p = 0; p < panels; p += part) {
@@ -203,14 +203,16 @@ static void product_block(const call *c, size_t panel, size_t first, size_t last
 static void product_run(const call *c, size_t begin, size_t end)
 {
     enum { BLOCK_GROUPS = ROW_BLOCK / ROW_GROUP };
-    const size_t M = c->in[0].rows, groups = row_groups(M);
-    for (size_t block = 0; block < groups; block += BLOCK_GROUPS)
-        for (size_t panel = begin / groups; panel * groups < end; panel++) {
-            const size_t tile = panel * groups, first = MAX(block, MAX(begin, tile) - tile);
-            const size_t last = MIN(MIN(block + BLOCK_GROUPS, groups), end - tile);
+    const size_t M = c->in[0].rows, groups = row_groups(M), panels = n_panels(&c->in[1]);
+    for (size_t block = 0; block < groups; block += BLOCK_GROUPS) {
+        const size_t n = MIN((size_t)BLOCK_GROUPS, groups - block);
+        for (size_t panel = 0; panel < panels; panel++) {
+            const size_t tile = c->rows_first ? block * panels + panel * n : panel * groups + block;
+            const size_t first = MAX(begin, tile), last = MIN(end, tile + n);
             if (first < last)
-                product_block(c, panel, first * ROW_GROUP, MIN(last * ROW_GROUP, M));
+                product_block(c, panel, (block + first - tile) * ROW_GROUP, MIN((block + last - tile) * ROW_GROUP, M));
         }
+    }
 }
 
 /* ---- dx = dy W ---- */
@@ -242,7 +244,8 @@ static void product_dx_block(const call *c, size_t column, size_t n, size_t samp
     const operand *dy = &c->in[0], *w = &c->in[1], *dx = &c->out[0];
     const size_t samples = panel_cols(dy, sample_panel), first = sample_panel * dy->width, panels = n_panels(w), part = part_of(panels, PART_PANELS);
     _Alignas(64) real sums[PANEL * PANEL];
-    strip s = {.a_row = w->width, .a_k = 1, .segment = w->width, .a_jump = (w->rows - 1) * w->width, .b_k = dy->width, .init = zeros, .c = sums, .c_row = PANEL};
+    strip s = {.a_row = w->width, .a_k = 1, .segment = w->width, .a_jump = (w->rows - 1) * w->width, .b_k = dy->width, .init = zeros,
+               .c = sums, .c_row = PANEL};
     /* the padding behind the last columns comes along: the weight gradient reads it, and it must be zero */
     const size_t padded = column + n == dx->cols ? dx->width - column % dx->width : n;
     for (size_t i = n * PANEL; i < padded * PANEL; i++)

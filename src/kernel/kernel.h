@@ -116,6 +116,8 @@ typedef struct call {
     real *state[MAX_STATES];
     const real *hyper;
     bool descends; /* the update is w <- w + hyper[0] g: a gradient may be summed on top of the weights, without ever standing alone */
+    bool rows_first; /* a thread's share of a product is rows rather than panels of W: better where no step moves W, so that all that follows
+                        finds its rows on its own core */
     bool *halt; /* set: the plan stops behind this step */
 } call;
 

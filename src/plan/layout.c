@@ -91,7 +91,7 @@ static void fill_call(plan *p, step *s)
 {
     const optimizer *o = p->spec.optimizer;
     s->call = (call){.fields = s->fields, .source = &p->source, .map = s->map, .map_grad = s->map_grad, .map_fields = s->map_fields,
-                     .halt = &p->halt, .features = s->node ? s->node->in : 0};
+                     .halt = &p->halt, .rows_first = p->spec.mode != PLAN_TRAIN, .features = s->node ? s->node->in : 0};
     for (size_t i = 0; i < N_COPIES && s->node && p->spec.copies; i++)
         s->call.copies[i] = p->spec.copies[s->node->layer][i];
     for (size_t i = 0; i < MAX_IN; i++)
