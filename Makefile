@@ -26,7 +26,7 @@ endif
 ALSO := $(if $(filter x86_64,$(ARCH)),$(if $(SAN)$(DEBUG),,aarch64))
 
 # ---- Flags ----
-# Every build rounds the same way: no contraction but where the source says fma, nothing of -ffast-math.
+# Every build rounds the same way: a product and a sum become one operation only where the source says so, and no sum changes its order.
 NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
 WARNINGS := -Wall -Wextra -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 OPTIMISE := $(if $(DEBUG),-O1 -g3 -DWEFT_DEBUG,$(if $(SAN),-O1 -g -DWEFT_DEBUG,-O3 -g))

@@ -161,7 +161,7 @@ static void adam_ends_at_the_same_bits_as_ever(void **unused)
                "0a80e810fdcb93124dec217d90369ec503eb85b6fec6f324053704b427967fbc");
 }
 
-/* Each is off the exact result by what test_plan.c derives for as many steps at this rate: chains are of at most 33 products and a bias,
+/* Each is off the exact result by what test_plan_numbers.c derives for as many steps at this rate: chains are of at most 33 products and a bias,
  * so that a gradient, at most 1, is wrong by less than 64 units, or 128 where products round too; weights are below 2. */
 static void all_instruction_sets_agree_but_for_their_roundings(void **unused)
 {
