@@ -65,10 +65,10 @@ INLINE void chain(const int rows, const int vectors, const size_t a_row, const s
         }
         if (a_row == 1) {
             __builtin_prefetch(line, 1);
-        } else {
-            __builtin_prefetch(line);
+            continue;
         }
-        if (a_row != 1 && --until_jump == 0) {
+        __builtin_prefetch(line);
+        if (--until_jump == 0) {
             until_jump = s->segment;
             a += s->a_jump;
         }

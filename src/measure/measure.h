@@ -72,6 +72,7 @@ typedef struct step_part {
 
 typedef struct step_figure {
     const char *network, *optimizer; /* optimizer: NULL: the forward pass alone */
+    const char *precision;
     size_t batch;
     size_t team;
     double seconds, flops;

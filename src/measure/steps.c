@@ -6,7 +6,6 @@
 #define ONE_HIDDEN "784-1000-10", "linear 1000, relu, linear 10"
 #define TWO_HIDDEN "784-1000-512-10", "linear 1000, relu, linear 512, relu, linear 10"
 #define NONE_HIDDEN "784-10", "linear 10"
-#define IN_BF16(...) "bf16:" __VA_ARGS__
 
 typedef struct task {
     const char *name, *layers, *optimizer; /* optimizer: NULL: forward alone */
@@ -19,9 +18,9 @@ static const task tasks[] = {
     {ONE_HIDDEN, "adam lr=0.001", 32, "fp32"},
     {TWO_HIDDEN, "adam lr=0.001", 32, "fp32"},
     {NONE_HIDDEN, "adam lr=0.001", 32, "fp32"},
-    {IN_BF16(ONE_HIDDEN), "sgd lr=0.01", 32, "bf16"},
-    {IN_BF16(ONE_HIDDEN), "adam lr=0.001", 32, "bf16"},
-    {IN_BF16(TWO_HIDDEN), "adam lr=0.001", 32, "bf16"},
+    {ONE_HIDDEN, "sgd lr=0.01", 32, "bf16"},
+    {ONE_HIDDEN, "adam lr=0.001", 32, "bf16"},
+    {TWO_HIDDEN, "adam lr=0.001", 32, "bf16"},
     {ONE_HIDDEN, NULL, 32, "fp32"},
     {TWO_HIDDEN, NULL, 32, "fp32"},
     {NONE_HIDDEN, NULL, 32, "fp32"},
@@ -101,7 +100,8 @@ static weft_status measure_plan(const telling *to, const task *what, subject *s,
         return fail_memory(err);
     for (size_t team = 0; team < m->machine.n_teams; team++) {
         time_steps(s, &t, what->optimizer != NULL, m->pools[team], m->quick ? QUICK_BUDGET : BUDGET);
-        step_figure f = {.network = what->name, .optimizer = what->optimizer, .batch = what->batch, .team = team, .seconds = t.whole};
+        step_figure f = {.network = what->name, .optimizer = what->optimizer, .precision = what->precision, .batch = what->batch,
+                         .team = team, .seconds = t.whole};
         TRY(make_parts(&t, &f, &s->memory, err));
         to->hear(to->self, m, &f);
     }
