@@ -282,13 +282,18 @@ enum { DW_PART = 128 }; /* samples of a part of the sum */
 
 static size_t dw_chunks(const operand *w) { return (w->rows + PANEL - 1) / PANEL; }
 
+static size_t first_row(const operand *w, size_t tile) { return tile % dw_chunks(w) * PANEL; }
+
 static size_t product_dw_tiles(const call *c) { return n_panels(&c->out[0]) * dw_chunks(&c->out[0]); }
 
 static double product_dw_flops(const call *c) { return 2.0 * (double)c->in[0].rows * (double)c->out[0].cols * (double)c->out[0].rows; }
 
-/* Numbers [at, at + n) of W move by a gradient that is in the cache. */
-static void move(const call *c, size_t at, const real *gradient, size_t n)
+/* A tile of W moves by its gradient, which is in the cache. */
+static void move(const call *c, size_t tile, const real *gradient)
 {
+    const operand *w = &c->out[0];
+    const size_t first = first_row(w, tile), n = (MIN(first + PANEL, w->rows) - first) * w->width;
+    const size_t at = (size_t)(panel_row(w, tile / dw_chunks(w), first) - w->data);
     real *state[MAX_STATES];
     for (size_t i = 0; i < MAX_STATES; i++)
         state[i] = c->state[i] ? c->state[i] + at : NULL;
@@ -315,59 +320,70 @@ static const real *scaled_panel(const call *c, size_t panel, descent *d)
     return d->dy;
 }
 
-/* The gradient of `rows` rows of a panel of W from number `at` on, some samples at a time; s stands at the first row. */
-static void dw_block(const call *c, size_t at, size_t rows, size_t cols, strip *s)
-{
-    const operand *w = &c->out[0];
-    const size_t B = c->in[0].rows, part = part_of(B, DW_PART);
-    const bool gradient_alone = c->update && !descends(c);
-    const real *const a = s->a, *const b = s->b;
-    _Alignas(64) real gradient[PANEL * PANEL];
-    s->c = gradient_alone ? gradient : w->data + at;
-    s->c_row = w->width;
-    s->init = descends(c) ? s->c : zeros;
-    s->init_row = descends(c) ? s->c_row : 0;
-    /* a descent begins with the weights: those of the tile behind this one are next */
-    s->ahead = w->data + at + (descends(c) ? rows_of(vectors_of(cols)) * w->width : 0);
-    if (cols + LANES <= w->width && !descends(c))
-        __builtin_memset(s->c, 0, rows * w->width * sizeof(real)); /* what no vector reaches */
-    for (size_t k = 0; k < B; k += part) {
-        s->a = a + k * s->a_k;
-        s->b = b + k * s->b_k;
-        s->k = MIN(part, B - k);
-        run_strip(rows, cols, s);
-        s->init = s->c;
-        s->init_row = s->c_row;
-    }
-    if (gradient_alone)
-        move(c, at, gradient, rows * w->width);
-}
+/* Whether the gradient is summed beside W, which then moves by it. */
+static bool stands_alone(const call *c) { return c->update && !descends(c); }
 
-static void dw_tile(const call *c, size_t panel, size_t chunk, descent *d)
+/* Goes on with a tile's sums over samples [k, k + n): in `gradient`, or in W's own place. */
+static void dw_part(const call *c, size_t tile, size_t k, size_t n, real *gradient, descent *d)
 {
     static const real one = 1;
     const operand *x = &c->in[0], *dy = &c->in[1], *w = &c->out[0];
-    const size_t first = chunk * PANEL, last = MIN(first + PANEL, w->rows), cols = panel_cols(w, panel);
-    const size_t at = (size_t)(panel_row(w, panel, first) - w->data), inputs = MIN(last, x->cols) - MIN(first, x->cols);
-    const real *b = descends(c) ? scaled_panel(c, panel, d) : panel_row(dy, panel, 0);
-    if (inputs)
-        dw_block(c, at, inputs, cols, &(strip){.a = element(x, 0, first), .a_row = 1, .a_k = x->width, .b = b, .b_k = dy->width});
-    if (last > x->cols) /* the bias: as if one more input were always 1 */
-        dw_block(c, at + inputs * w->width, 1, cols, &(strip){.a = &one, .a_row = 1, .b = b, .b_k = dy->width});
+    const size_t panel = tile / dw_chunks(w), first = first_row(w, tile), last = MIN(first + PANEL, w->rows);
+    const size_t cols = panel_cols(w, panel), inputs = MIN(last, x->cols) - MIN(first, x->cols);
+    real *const weights = panel_row(w, panel, first);
+    const bool goes_on = k > 0 || descends(c);
+    strip s = {.a_row = 1, .a_k = x->width, .b = descends(c) ? scaled_panel(c, panel, d) : panel_row(dy, panel, k), .b_k = dy->width,
+               .k = n, .c = stands_alone(c) ? gradient : weights, .c_row = w->width};
+    s.init = goes_on ? s.c : zeros;
+    s.init_row = goes_on ? s.c_row : 0;
+    /* what comes behind the last sum is the weights: to be moved, or, in a descent, those of the next tile */
+    s.ahead = k + n < x->rows ? s.c : weights + (descends(c) ? rows_of(vectors_of(cols)) * w->width : 0);
+    if (cols + LANES <= w->width && !goes_on)
+        __builtin_memset(s.c, 0, (last - first) * w->width * sizeof(real)); /* what no vector reaches */
+    if (inputs) {
+        s.a = element(x, k, first);
+        run_strip(inputs, cols, &s);
+    }
+    if (last > x->cols) { /* the bias: as if one more input were always 1 */
+        s.a = &one;
+        s.a_k = 0;
+        s.c += inputs * w->width;
+        s.init = goes_on ? s.c : zeros;
+        run_strip(1, cols, &s);
+    }
 }
 
-/* From the last panel to the first, for the forward product went the other way: what it read last is still in a near cache. Where the batch
- * is large, some panels take turns, so that x is fetched once for all of them. */
+/* Tiles that are summed together, a part of the batch at a time, because what they read of it is the same: so many panels of W, and so many
+ * chunks of each. Where the batch is one part, each tile is done at once. */
+enum { TOGETHER = 4 };
+
+static void dw_tiles(const call *c, const size_t *tiles, size_t n, descent *d)
+{
+    _Alignas(64) real gradients[TOGETHER * TOGETHER][PANEL * PANEL];
+    const size_t B = c->in[0].rows, part = part_of(B, DW_PART);
+    for (size_t k = 0; k < B; k += part)
+        for (size_t i = 0; i < n; i++)
+            dw_part(c, tiles[i], k, MIN(part, B - k), gradients[i], d);
+    for (size_t i = 0; i < n && stands_alone(c); i++)
+        move(c, tiles[i], gradients[i]);
+}
+
+/* From the last panel to the first, for the forward product went the other way: what it read last is still in a near cache. */
 static void product_dw_run(const call *c, size_t begin, size_t end)
 {
-    const size_t chunks = dw_chunks(&c->out[0]), panels = n_panels(&c->out[0]), together = c->in[0].rows > DW_PART ? 4 : 1;
+    const size_t chunks = dw_chunks(&c->out[0]), together = c->in[0].rows > DW_PART ? TOGETHER : 1;
     descent d;
     d.panel = SIZE_MAX;
-    for (size_t last = panels; last > 0; last -= MIN(together, last))
-        for (size_t chunk = 0; chunk < chunks; chunk++)
-            for (size_t panel = last; panel-- > last - MIN(together, last);)
-                if (panel * chunks + chunk >= begin && panel * chunks + chunk < end)
-                    dw_tile(c, panel, chunk, &d);
+    for (size_t last = n_panels(&c->out[0]); last > 0; last -= MIN(together, last))
+        for (size_t chunk = 0; chunk < chunks; chunk += together) {
+            size_t tiles[TOGETHER * TOGETHER];
+            size_t n = 0;
+            for (size_t p = last; p-- > last - MIN(together, last);)
+                for (size_t h = chunk; h < MIN(chunk + together, chunks); h++)
+                    if (p * chunks + h >= begin && p * chunks + h < end)
+                        tiles[n++] = p * chunks + h;
+            dw_tiles(c, tiles, n, &d);
+        }
 }
 
 /* ---- Element by element ---- */
