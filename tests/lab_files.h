@@ -92,6 +92,30 @@ static void assert_says(const char *words)
     assert_non_null(strstr(err.message, words));
 }
 
+/* What config.yaml says is the same experiment. */
+static inline void assert_reads_back(const run_settings *s)
+{
+    experiment *again = GOOD(s->config);
+    const run_settings *t = &again->variants[0].settings;
+    assert_string_equal(s->title, t->title);
+    assert_string_equal(s->data.set, t->data.set);
+    assert_true(s->data.scale == t->data.scale);
+    assert_int_equal(s->data.allow_trailing, t->data.allow_trailing);
+    assert_string_equal(s->model_text, t->model_text);
+    assert_string_equal(s->loss_text, t->loss_text);
+    assert_string_equal(s->optimizer_text, t->optimizer_text);
+    assert_int_equal(s->train.epochs, t->train.epochs);
+    assert_int_equal(s->train.batch, t->train.batch);
+    assert_true(s->train.seed == t->train.seed);
+    assert_int_equal(s->train.shuffle, t->train.shuffle);
+    assert_int_equal(s->train.log_steps, t->train.log_steps);
+    assert_int_equal(s->train.max_steps, t->train.max_steps);
+    assert_string_equal(s->train.init ? s->train.init : "", t->train.init ? t->train.init : "");
+    const char *settings = strncmp(s->config, "# variant", 9) == 0 ? strchr(s->config, '\n') + 1 : s->config;
+    assert_string_equal(settings, t->config);
+    experiment_close(again);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
 
 #endif

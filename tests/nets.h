@@ -20,7 +20,7 @@ typedef struct net {
 
 static inline float parameter(const node *n, size_t p, size_t i)
 {
-    return n->params[p].init_high * 2 * (float)noise(100 + 2 * n->layer + p, i);
+    return n->params[p].init_high * 2 * (float)noise(100 + 2 * n->index + p, i);
 }
 
 static inline void fill_block(const net *n, const node *layer)
@@ -33,7 +33,7 @@ static inline void fill_block(const net *n, const node *layer)
         for (size_t i = 0; i < count; i++)
             params[p][i] = parameter(layer, p, i);
     }
-    layer->op->pack(layer, (const float *const *)params, n->weights[layer->layer]);
+    layer->op->pack(layer, (const float *const *)params, n->weights[layer->index]);
     for (size_t p = 0; p < MAX_PARAMS; p++)
         free(params[p]);
 }

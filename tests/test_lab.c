@@ -57,26 +57,6 @@ static void the_least_has_all_defaults(void **state)
     experiment_close(e);
 }
 
-static void a_model_is_written_in_many_ways(void **state)
-{
-    (void)state;
-    static const char *const same[] = {
-        "model: [linear 1000, relu, linear 10]\n",
-        "model: linear 1000, relu, linear 10\n",
-        "model: 'linear 1000,relu,linear 10'\n",
-        "model:\n  - linear 1000\n  - relu\n  - linear 10\n",
-        "model: [{name: linear, out_features: 1000}, relu, linear out_features=10 bias=true]\n",
-        "model:\n  - linear 1000, relu\n  - {name: linear, out_features: 10}\n",
-    };
-    for (size_t i = 0; i < COUNT(same); i++) {
-        char yaml[256];
-        snprintf(yaml, sizeof yaml, DATA "%s", same[i]);
-        experiment *e = GOOD(yaml);
-        assert_string_equal(e->variants[0].settings.model_text, "linear 1000, relu, linear 10");
-        experiment_close(e);
-    }
-}
-
 static void a_spec_shows_what_differs_from_its_defaults(void **state)
 {
     (void)state;
@@ -472,29 +452,6 @@ static void the_resolved_file_has_every_default(void **state)
     experiment_close(e);
 }
 
-static void assert_reads_back(const run_settings *s)
-{
-    experiment *again = GOOD(s->config);
-    const run_settings *t = &again->variants[0].settings;
-    assert_string_equal(s->title, t->title);
-    assert_string_equal(s->data.set, t->data.set);
-    assert_true(s->data.scale == t->data.scale);
-    assert_int_equal(s->data.allow_trailing, t->data.allow_trailing);
-    assert_string_equal(s->model_text, t->model_text);
-    assert_string_equal(s->loss_text, t->loss_text);
-    assert_string_equal(s->optimizer_text, t->optimizer_text);
-    assert_int_equal(s->train.epochs, t->train.epochs);
-    assert_int_equal(s->train.batch, t->train.batch);
-    assert_true(s->train.seed == t->train.seed);
-    assert_int_equal(s->train.shuffle, t->train.shuffle);
-    assert_int_equal(s->train.log_steps, t->train.log_steps);
-    assert_int_equal(s->train.max_steps, t->train.max_steps);
-    assert_string_equal(s->train.init ? s->train.init : "", t->train.init ? t->train.init : "");
-    const char *settings = strncmp(s->config, "# variant", 9) == 0 ? strchr(s->config, '\n') + 1 : s->config;
-    assert_string_equal(settings, t->config);
-    experiment_close(again);
-}
-
 static void the_resolved_file_reads_back_to_the_same(void **state)
 {
     (void)state;
@@ -684,7 +641,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_least_has_all_defaults),
-        TEST(a_model_is_written_in_many_ways),
         TEST(a_spec_shows_what_differs_from_its_defaults),
         TEST(odd_numbers_within_the_ranges_are_taken),
         TEST(empty_sections_say_nothing),

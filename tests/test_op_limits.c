@@ -257,7 +257,7 @@ static void instruction_sets_that_round_alike_run_layers_and_losses_to_the_same_
 {
     (void)unused;
     for (const op *const *o = op_table(ANY_ISA); *o; o++)
-        for (const op_case *c = (*o)->cases; c->spec; c++)
+        for (const op_case *c = (*o)->cases; c && c->spec; c++)
             check_bits(c->spec, c->in, (*o)->kind == OP_LOSS);
 }
 

@@ -366,7 +366,7 @@ static void check_halt(size_t broken, size_t place, float number, long expected,
     for (int again = 0; again < 500; again++)
         assert_false(train_step(&n, p, &s, threads));
     const node *first = plan_first_broken(p);
-    assert_int_equal(first ? (long)first->layer : -1, expected);
+    assert_int_equal(first ? (long)first->index : -1, expected);
     for (size_t l = 0; l < 6; l++)
         if (n.weights[l]) {
             assert_memory_equal(before[l].data, n.weights[l], n.block_numbers[l] * sizeof(real));

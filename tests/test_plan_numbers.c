@@ -6,7 +6,8 @@ enum { MAX_NODES = 16, MAX_WIDTH = 64 };
 typedef struct twin {
     const net *of;
     double *params[MAX_NODES][MAX_PARAMS], *dparams[MAX_NODES][MAX_PARAMS], *state[MAX_NODES][MAX_PARAMS][MAX_STATES];
-    double *y[MAX_NODES + 1], *dy[MAX_NODES + 1]; /* what goes into node i, and behind the last one */
+    double *x, *dx;                         /* what goes into the model */
+    double *y[MAX_NODES], *dy[MAX_NODES]; /* what comes out of node i */
     double loss, losses[MAX_SAMPLES];
     bool hits[MAX_SAMPLES];
     double largest, longest; /* of all parameters, and of their steps */
@@ -27,7 +28,9 @@ static twin *twin_make(const net *of)
     assert_non_null(t);
     t->of = of;
     assert_true(of->graph.n_nodes <= MAX_NODES);
-    for (size_t i = 0; i <= of->graph.n_nodes; i++) {
+    t->x = doubles(MAX_SAMPLES * MAX_WIDTH);
+    t->dx = doubles(MAX_SAMPLES * MAX_WIDTH);
+    for (size_t i = 0; i < of->graph.n_nodes; i++) {
         t->y[i] = doubles(MAX_SAMPLES * MAX_WIDTH);
         t->dy[i] = doubles(MAX_SAMPLES * MAX_WIDTH);
     }
@@ -46,7 +49,9 @@ static twin *twin_make(const net *of)
 
 static void twin_free(twin *t)
 {
-    for (size_t i = 0; i <= t->of->graph.n_nodes; i++) {
+    free(t->x);
+    free(t->dx);
+    for (size_t i = 0; i < t->of->graph.n_nodes; i++) {
         free(t->y[i]);
         free(t->dy[i]);
     }
@@ -60,24 +65,29 @@ static void twin_free(twin *t)
     free(t);
 }
 
+static double *output_of(const twin *t, size_t node) { return node == MODEL_INPUT ? t->x : t->y[node]; }
+
+static double *gradient_of(const twin *t, size_t node) { return node == MODEL_INPUT ? t->dx : t->dy[node]; }
+
 static void twin_forward(twin *t, const samples *s)
 {
     const graph *g = &t->of->graph;
     for (size_t i = 0; i < s->batch.n * s->features; i++)
-        t->y[0][i] = (double)s->x[i];
+        t->x[i] = (double)s->x[i];
     for (size_t i = 0; i < g->n_nodes; i++) {
         const node *n = &g->nodes[i];
+        const double *x = output_of(t, n->from[0]), *other = n->n_from > 1 ? output_of(t, n->from[1]) : NULL;
         if (n->op->kind == OP_LAYER)
-            n->op->reference(n, s->batch.n, t->y[i], (const double *const *)t->params[i], t->y[i + 1]);
-        for (size_t j = 0; n->op->kind == OP_MAP && j < s->batch.n * n->in; j++)
-            t->y[i + 1][j] = n->op->value(t->y[i][j], n->fields);
+            n->op->reference(n, s->batch.n, x, (const double *const *)t->params[i], t->y[i]);
+        for (size_t j = 0; n->op->kind != OP_LAYER && j < s->batch.n * n->in; j++)
+            t->y[i][j] = n->op->kind == OP_MAP ? n->op->value(x[j], n->fields) : x[j] + other[j];
     }
 }
 
 /* Losses, hits, and the gradient of the mean loss. */
 static void twin_loss(twin *t, const samples *s)
 {
-    const size_t C = t->of->graph.out, last = t->of->graph.n_nodes;
+    const size_t C = t->of->graph.out, last = t->of->graph.n_nodes - 1;
     t->loss = 0;
     for (size_t b = 0; b < s->batch.n; b++) {
         const double *logits = t->y[last] + b * C;
@@ -95,17 +105,23 @@ static void twin_loss(twin *t, const samples *s)
 
 static void twin_backward(twin *t, const samples *s)
 {
-    for (size_t i = t->of->graph.n_nodes; i-- > 0;) {
-        const node *n = &t->of->graph.nodes[i];
-        const size_t count = s->batch.n * n->in;
-        memset(t->dy[i], 0, count * sizeof(double));
+    const graph *g = &t->of->graph;
+    memset(t->dx, 0, s->batch.n * g->in * sizeof(double));
+    for (size_t i = 0; i + 1 < g->n_nodes; i++)
+        memset(t->dy[i], 0, s->batch.n * g->nodes[i].out * sizeof(double));
+    for (size_t i = g->n_nodes; i-- > 0;) {
+        const node *n = &g->nodes[i];
+        double *dx = gradient_of(t, n->from[0]);
+        const double *x = output_of(t, n->from[0]), *dy = t->dy[i];
         for (size_t p = 0; p < n->n_params; p++)
             memset(t->dparams[i][p], 0, count_of(n, p) * sizeof(double));
         if (n->op->kind == OP_LAYER)
-            n->op->reference_grad(n, s->batch.n, t->y[i], (const double *const *)t->params[i], t->dy[i + 1], t->dy[i],
-                                  t->dparams[i]);
-        for (size_t j = 0; n->op->kind == OP_MAP && j < count; j++)
-            t->dy[i][j] = t->dy[i + 1][j] * n->op->slope(t->y[i][j], n->fields);
+            n->op->reference_grad(n, s->batch.n, x, (const double *const *)t->params[i], dy, dx, t->dparams[i]);
+        for (size_t j = 0; n->op->kind == OP_MAP && j < s->batch.n * n->in; j++)
+            dx[j] += dy[j] * n->op->slope(x[j], n->fields);
+        for (size_t k = 0; n->op->kind == OP_JOIN && k < n->n_from; k++)
+            for (size_t j = 0; j < s->batch.n * n->in; j++)
+                gradient_of(t, n->from[k])[j] += dy[j];
     }
 }
 
@@ -140,7 +156,7 @@ static void assert_block(const node *layer, const real *block, double *const wan
     for (size_t p = 0; p < layer->n_params; p++) {
         for (size_t i = 0; i < count_of(layer, p); i++)
             if (!(fabs((double)params[p][i] - want[p][i]) <= tolerance))
-                fail_msg("%s %zu.%s[%zu] is %.9g, not %.9g within %g", what, layer->layer, layer->params[p].name, i,
+                fail_msg("%s %s.%s[%zu] is %.9g, not %.9g within %g", what, layer->path, layer->params[p].name, i,
                          (double)params[p][i], want[p][i], tolerance);
         free(params[p]);
     }
@@ -153,6 +169,9 @@ static const char *const networks[] = {
     "linear 5 bias=false, linear 4, linear 3, sigmoid",
     "relu, linear 33, tanh, linear 49, relu, linear 3",
     "linear 3",
+    "linear 5, residual [linear 9, tanh, linear 5], sigmoid, linear 3",
+    "residual [linear 7], linear 5, residual [residual [tanh, linear 5], sigmoid], residual [flatten], linear 3",
+    "linear 3, residual [linear 3, residual [tanh, linear 33, sigmoid, linear 3]]",
 };
 
 enum { FEATURES = 7, CLASSES = 3, TRAINING_STEPS = 20 };
@@ -263,7 +282,7 @@ static void evaluation_gives_losses_hits_and_logits(void **unused)
                 assert_true(at(&hits, b, 0) == t->hits[b]);
                 for (size_t c = 0; c < CLASSES; c++)
                     for (size_t m = 0; m < 2; m++)
-                        assert_true(fabs((double)at(&logits[m], b, c) - t->y[n.graph.n_nodes][b * CLASSES + c]) <=
+                        assert_true(fabs((double)at(&logits[m], b, c) - t->y[n.graph.n_nodes - 1][b * CLASSES + c]) <=
                                     2 * roundings(level) * UNIT);
             }
             plan_free(evaluate);

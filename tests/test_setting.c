@@ -109,6 +109,27 @@ static void deep_lists_are_refused(void **state)
     }
 }
 
+static void specs_stand_in_lists_too(void **state)
+{
+    (void)state;
+    arena a = {0};
+    weft_error err = {0};
+    const setting *s = setting_from_spec(&a, "f [g 1 k=(2, 3), h, i [j 4] ] k=5", (where){0}, &err);
+    assert_non_null(s);
+    const setting *list = setting_find(s, NULL), *g = list->first, *h = g->next, *i = h->next;
+    assert_int_equal(list->kind, SETTING_LIST);
+    assert_string_equal(setting_find(g, "name")->text, "g");
+    assert_string_equal(setting_find(g, NULL)->text, "1");
+    assert_string_equal(setting_find(g, "k")->first->next->text, "3");
+    assert_int_equal(h->kind, SETTING_SCALAR);
+    assert_string_equal(setting_find(setting_find(i, NULL)->first, "name")->text, "j");
+    assert_null(i->next);
+    assert_string_equal(setting_find(s, "k")->text, "5");
+    assert_null(setting_from_spec(&a, "f (1 2)", (where){0}, &err)); /* no name */
+    assert_non_null(strstr(err.message, "a comma is missing"));
+    arena_deinit(&a);
+}
+
 static void one_spec_is_not_two(void **state)
 {
     (void)state;
@@ -274,6 +295,7 @@ int main(void)
         cmocka_unit_test(specs_are_read),
         cmocka_unit_test(broken_specs_are_refused_at_their_column),
         cmocka_unit_test(deep_lists_are_refused),
+        cmocka_unit_test(specs_stand_in_lists_too),
         cmocka_unit_test(one_spec_is_not_two),
         cmocka_unit_test(fields_fill_a_struct),
         cmocka_unit_test(wrong_fields_are_explained),

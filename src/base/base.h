@@ -119,8 +119,9 @@ typedef struct setting {
     where key_at;
 } setting;
 
-/* Reads "name value key=value key=(a, b)" as a map {name: name, NULL: value, key: value, …}. Lists may also stand in [], and a
- * value with blanks in "", where \" \\ \n \t mean what they mean in C. Columns count from at.column when a line is known. */
+/* Reads "name value key=value key=(a, b)" as a map {name: name, NULL: value, key: value, …}. Lists may also stand in [], with such
+ * specs among their items, and a value with blanks in "", where \" \\ \n \t mean what they mean in C. Columns count from at.column
+ * when a line is known. */
 setting *setting_from_spec(arena *a, const char *spec, where at, weft_error *err);
 /* Splits "linear 1000, relu" at its top-level commas into a list of such maps. */
 setting *setting_list_from_specs(arena *a, const char *specs, where at, weft_error *err);

@@ -5,7 +5,8 @@
 /*     specs := spec {"," spec}
  *     spec  := name {entry}                      separated by blanks
  *     entry := value | key "=" value
- *     value := word | quoted | "(" [value {"," value}] ")" | "[" … "]"
+ *     value := word | quoted | "(" [item {"," item}] ")" | "[" … "]"
+ *     item  := value | spec                      a spec has more than its name, which begins with a letter
  */
 typedef struct parser {
     const char *next; /* what is not read yet */
@@ -109,6 +110,25 @@ static setting *parse_quoted(parser *p)
 
 static setting *parse_value(parser *p);
 
+static setting *parse_spec(parser *p);
+
+/* Where a spec ends: at a comma, at the end of the text or of the list that it stands in. */
+static bool at_end(const parser *p) { return *p->next == '\0' || *p->next == ',' || (p->depth > 0 && (*p->next == ')' || *p->next == ']')); }
+
+static setting *parse_item(parser *p)
+{
+    const parser before = *p;
+    const bool letter = (*p->next | 32) >= 'a' && (*p->next | 32) <= 'z';
+    setting *s = parse_value(p);
+    if (s == NULL || !letter)
+        return s;
+    skip_blanks(p);
+    if (at_end(p))
+        return s;
+    *p = before;
+    return parse_spec(p);
+}
+
 static setting *parse_list(parser *p)
 {
     const char close = *p->next == '(' ? ')' : ']';
@@ -121,7 +141,7 @@ static setting *parse_list(parser *p)
     advance(p, 1);
     skip_blanks(p);
     for (setting **link = &list->first; *p->next != close || link != &list->first; link = &(*link)->next) {
-        if ((*link = parse_value(p)) == NULL)
+        if ((*link = parse_item(p)) == NULL)
             return NULL;
         skip_blanks(p);
         if (*p->next == close)
@@ -183,7 +203,6 @@ static setting *parse_entry(parser *p)
     return s;
 }
 
-/* Ends at a comma or at the end. */
 static setting *parse_spec(parser *p)
 {
     skip_blanks(p);
@@ -199,13 +218,13 @@ static setting *parse_spec(parser *p)
     setting **link = &map->first->next;
     while (is_blank(*p->next)) {
         skip_blanks(p);
-        if (*p->next == '\0' || *p->next == ',')
+        if (at_end(p))
             break;
         if ((*link = parse_entry(p)) == NULL)
             return NULL;
         link = &(*link)->next;
     }
-    return *p->next == '\0' || *p->next == ',' ? map : refuse(p, "a blank is missing");
+    return at_end(p) ? map : refuse(p, "a blank is missing");
 }
 
 setting *setting_from_spec(arena *a, const char *spec, where at, weft_error *err)

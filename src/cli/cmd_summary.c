@@ -24,7 +24,7 @@ static void print_layers(const weft_model *m, const run_settings *s, double flop
     printf("%-5s  %-24s  %10s  %10s  %12s\n", "layer", "", "in", "out", "parameters");
     for (size_t i = 0; i < m->graph.n_nodes; i++) {
         const node *n = &m->graph.nodes[i];
-        printf("%5zu  %-24s  %10zu  %10zu  %12zu\n", n->layer, n->op->name, n->in, n->out, node_parameters(n));
+        printf("%5s  %-24s  %10zu  %10zu  %12zu\n", n->path, n->op->name, n->in, n->out, node_parameters(n));
     }
     printf("\n%zu parameters, %.2f MB as float32\n", m->graph.n_parameters, 4e-6 * (double)m->graph.n_parameters);
     printf("a training step of batch %zu with %s in %s: %.2f MFLOP, %.2f MB of buffers\n", s->train.batch, s->optimizer_text,
@@ -37,7 +37,7 @@ static void print_json(const weft_model *m, const run_settings *s, double flops,
     printf("{\"layers\": [");
     for (size_t i = 0; i < m->graph.n_nodes; i++) {
         const node *n = &m->graph.nodes[i];
-        printf("%s{\"layer\": %zu, \"name\": \"%s\", \"in\": %zu, \"out\": %zu, \"parameters\": %zu}", i ? ", " : "", n->layer, n->op->name, n->in,
+        printf("%s{\"layer\": \"%s\", \"name\": \"%s\", \"in\": %zu, \"out\": %zu, \"parameters\": %zu}", i ? ", " : "", n->path, n->op->name, n->in,
                n->out, node_parameters(n));
     }
     printf("], \"parameters\": %zu, \"batch\": %zu, \"precision\": \"%s\", \"step_flops\": %s, \"step_buffer_bytes\": %zu}\n", m->graph.n_parameters, s->train.batch,

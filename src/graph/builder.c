@@ -20,7 +20,7 @@ static value *new_value(builder *b, value_role role, const char *name, const nod
 {
     value **values = grow(b, b->values, b->n_values, &b->max_values, sizeof *values);
     value *v = arena_alloc(b->memory, sizeof *v);
-    char *own_name = n ? arena_printf(b->memory, "%s%zu", name, n->layer) : arena_text(b->memory, name);
+    char *own_name = n ? arena_printf(b->memory, "%s%s", name, n->path) : arena_text(b->memory, name);
     if (values)
         b->values = values;
     if (!values || !v || !own_name) {
@@ -55,16 +55,16 @@ static value *new_block(builder *b, value_role role, const char *name, const nod
 
 value *builder_weights(builder *b, const node *n)
 {
-    if (!b->weights[n->layer])
-        b->weights[n->layer] = new_block(b, VALUE_WEIGHTS, "w", n);
-    return b->weights[n->layer];
+    if (!b->weights[n->index])
+        b->weights[n->index] = new_block(b, VALUE_WEIGHTS, "w", n);
+    return b->weights[n->index];
 }
 
 value *builder_gradient(builder *b, const node *n)
 {
-    if (!b->gradients[n->layer])
-        b->gradients[n->layer] = new_block(b, VALUE_GRADIENT, "dw", n);
-    return b->gradients[n->layer];
+    if (!b->gradients[n->index])
+        b->gradients[n->index] = new_block(b, VALUE_GRADIENT, "dw", n);
+    return b->gradients[n->index];
 }
 
 step *builder_step(builder *b, const char *name, const kernel *k, const node *n)

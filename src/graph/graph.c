@@ -12,14 +12,20 @@ static weft_status infer_node(node *n, weft_error *err)
     return WEFT_OK;
 }
 
+static size_t numbers_from(const graph *g, const node *n, size_t i) { return n->from[i] == MODEL_INPUT ? g->in : g->nodes[n->from[i]].out; }
+
 weft_status graph_infer(graph *g, size_t features, weft_error *err)
 {
     g->in = g->out = features;
     g->n_parameters = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {
         node *n = &g->nodes[i];
-        n->in = g->out;
+        n->in = numbers_from(g, n, 0);
+        if (n->op->kind == OP_JOIN && n->in != numbers_from(g, n, 1))
+            return fail(err, WEFT_BAD_INPUT, n->at, "%s adds up what goes into its layers and what comes out, but these are %zu and %zu numbers",
+                        n->op->name, numbers_from(g, n, 1), n->in);
         TRY(infer_node(n, err));
+        n->trained = n->block_numbers || node_wants_dx(g, n) || (n->n_from > 1 && n->from[1] != MODEL_INPUT && g->nodes[n->from[1]].trained);
         for (size_t p = 0; p < n->n_params; p++)
             g->n_parameters += shape_numbers(&n->params[p].shape);
         g->out = n->out;

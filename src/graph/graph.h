@@ -19,14 +19,22 @@ typedef struct param {
 
 #define MAX_PARAMS 2
 
+enum { MAX_NODE_IN = 2 };
+#define MODEL_INPUT SIZE_MAX /* in the place of a node: the samples */
+
 /* A layer of a model: an op, its settings, its shapes, its parameters. */
 typedef struct node {
     const op *op;
     const void *fields;
-    where at;         /* where the user wrote it */
-    const char *spec; /* in short: "linear 1000" */
-    size_t layer;     /* its place in the model, from 0, as torch.nn.Sequential counts */
-    size_t in, out;   /* numbers in a sample, before and behind */
+    where at;           /* where the user wrote it */
+    const char *spec;   /* in short: "linear 1000" */
+    size_t index;       /* its place among the nodes */
+    const char *path;   /* its place in the model, from 0, as torch.nn.Sequential counts: "2"; inside layer 2 "2.0" */
+    size_t depth;       /* how many blocks it lies in */
+    size_t n_from;
+    size_t from[MAX_NODE_IN]; /* the nodes whose outputs it takes; they come before it */
+    size_t in, out;     /* numbers in a sample, before and behind */
+    bool trained;       /* it, or something before it, has parameters */
     size_t n_params;
     param params[MAX_PARAMS];
     operand block;        /* how all its parameters are packed for its kernels, without the data */
@@ -35,10 +43,16 @@ typedef struct node {
 
 typedef struct graph {
     size_t n_nodes;
-    node *nodes; /* a chain: each takes what the one before it gives */
+    node *nodes; /* each behind those that it takes from */
     size_t in, out;
     size_t n_parameters;
 } graph;
+
+/* Whether the gradient of what a node takes is needed: something before it has parameters. */
+static inline bool node_wants_dx(const graph *g, const node *n)
+{
+    return n->from[0] != MODEL_INPUT && g->nodes[n->from[0]].trained;
+}
 
 /* Lets sizes flow through the layers for inputs of `features` numbers. */
 weft_status graph_infer(graph *g, size_t features, weft_error *err);
@@ -83,6 +97,7 @@ typedef struct step {
 typedef enum op_kind {
     OP_LAYER, /* emits its own steps */
     OP_MAP,   /* element by element: value, slope, map and map_grad say all */
+    OP_JOIN,  /* ends a block of layers: the sum of what goes into the block and what comes out of it */
     OP_LOSS,  /* from logits and labels to a loss a sample and its gradient */
 } op_kind;
 
@@ -143,7 +158,7 @@ struct builder {
     step lost_step;
 };
 
-/* A new matrix [batch, cols]. Its name gets the layer's number behind it: "y" of layer 2 is y2. Never NULL. */
+/* A new matrix [batch, cols]. Its name gets the layer's place behind it: "y" of layer 2 is y2. Never NULL. */
 value *builder_value(builder *b, value_role role, const char *name, const node *n, size_t cols);
 /* A new step at the end; its inputs and outputs are filled by the caller. Never NULL. */
 step *builder_step(builder *b, const char *name, const kernel *k, const node *n);

@@ -489,6 +489,19 @@ static void gather_run(const call *c, size_t begin, size_t end)
         expect_sample(source, source->next[r], out->cols);
 }
 
+/* Padding too: what is zero stays zero. */
+static void sum_run(const call *c, size_t begin, size_t end)
+{
+    const operand *to = &c->out[0];
+    for (size_t tile = begin; tile < end; tile++) {
+        const piece p = piece_of(c, tile);
+        real *y = panel_row(to, p.panel, p.first);
+        const real *other = panel_row(&c->in[1], p.panel, p.first);
+        for (size_t i = 0; i < (p.last - p.first) * to->width; i++)
+            y[i] += other[i];
+    }
+}
+
 static size_t transpose_tiles(const call *c) { return (c->out[0].rows + MIN_WIDTH - 1) / MIN_WIDTH; }
 
 /* Columns of in[0] become rows of out[0], square by square of vectors. */
@@ -564,6 +577,7 @@ const kernels ISA_SYMBOL(kernels) = {
     .product_dw = {"product_dw", product_dw_tiles, product_dw_run, product_dw_flops},
     .map = {"map", piece_tiles, map_run, NULL},
     .map_grad = {"map_grad", piece_tiles, map_grad_run, NULL},
+    .sum = {"sum", piece_tiles, sum_run, NULL},
     .forms = {[FORM_TRANSPOSED] = {"transpose", transpose_tiles, transpose_run, NULL}},
     .takes = {.dx_dy = FORM_TRANSPOSED},
     .mean = {"mean", one_tile, mean_run, NULL},

@@ -147,6 +147,7 @@ typedef struct kernels {
     kernel product_dw;
     kernel map;       /* in[0] x, out[0] y, the call's map */
     kernel map_grad;  /* in[0] dy, in[1] y or x, out[0] dx, the call's map_grad */
+    kernel sum;       /* in[0] + in[1] to out[0], all alike */
     kernel forms[N_FORMS]; /* in[0] a matrix, out[0] the same in a form, its padding zero */
     kernel mean;      /* in[0] [B, 1], out[0] [1, 1]; halts where the mean is not finite */
     kernel hits;      /* in[0] logits [B, C]; out[0] [B, 1]: 1 where the largest logit is the label's, else 0 */

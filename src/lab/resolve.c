@@ -6,8 +6,6 @@
 #include "op/op.h"
 #include "optim/optim.h"
 
-enum { MAX_LAYERS = 1000 };
-
 typedef struct model_part {
     const setting *source;
     weft_status status;
@@ -43,6 +41,22 @@ static weft_status add_layers(setting ***link, const setting *item, arena *a, we
     return WEFT_OK;
 }
 
+static weft_status read_layers(setting *layers, const setting *model, arena *a, weft_error *err);
+
+/* {residual: [linear 256, relu]} as {name: residual, NULL: [...]}; a map that says its name stays as it is. */
+static weft_status unfold_block(setting *map, arena *a, weft_error *err)
+{
+    const setting *block = map->kind == SETTING_MAP ? map->first : NULL;
+    if (!block || block->next || block->kind != SETTING_LIST)
+        return WEFT_OK;
+    setting *name = arena_alloc(a, sizeof *name), *layers = arena_alloc(a, sizeof *layers);
+    if (!name || !layers)
+        return fail_memory(err);
+    *name = (setting){SETTING_SCALAR, .key = "name", .text = block->key, .next = layers, .at = block->key_at, .key_at = block->key_at};
+    map->first = name;
+    return read_layers(layers, block, a, err);
+}
+
 static weft_status add_item(setting ***link, const setting *item, arena *a, weft_error *err)
 {
     if (item->kind == SETTING_SCALAR && !item->text[strspn(item->text, " \t\n")])
@@ -56,7 +70,7 @@ static weft_status add_item(setting ***link, const setting *item, arena *a, weft
     copy->next = NULL;
     **link = copy;
     *link = &copy->next;
-    return WEFT_OK;
+    return unfold_block(copy, a, err);
 }
 
 /* The model as a list of maps {name: linear, NULL: 1000}. */
@@ -73,34 +87,18 @@ static weft_status read_layers(setting *layers, const setting *model, arena *a, 
     return status;
 }
 
-static weft_status check_length(const setting *layers, weft_error *err)
-{
-    size_t n = 0;
-    for (const setting *s = layers->first; s; s = s->next)
-        if (++n > MAX_LAYERS)
-            return fail(err, WEFT_BAD_INPUT, s->at, "the model has more than %d layers, the limit", MAX_LAYERS);
-    return WEFT_OK;
-}
-
-/* A layer with every default written out. */
-static void add_item_text(const node *n, text *t)
-{
-    text item = {0};
-    text_printf(&item, "%s%s", n->op->name, n->op->fields ? " " : "");
-    fields_print(or_none(n->op->fields), n->fields, "%s=%s", " ", &item);
-    yaml_print_scalar(item.data ? item.data : "", t);
-    t->failed |= item.failed;
-    text_free(&item);
-}
-
 static weft_status print_model(model_part *part, const graph *g, arena *a)
 {
     text spec = {0}, items = {0};
-    for (size_t i = 0; i < g->n_nodes; i++) {
+    for (size_t i = 0, j = 0; i < g->n_nodes;) {
+        text item = {0};
         text_add(&spec, i ? ", " : "");
-        text_add(&spec, g->nodes[i].spec);
+        graph_add_layer(g, &i, false, &spec);
         text_add(&items, "\n  - ");
-        add_item_text(&g->nodes[i], &items);
+        graph_add_layer(g, &j, true, &item);
+        yaml_print_scalar(item.data ? item.data : "", &items);
+        items.failed |= item.failed;
+        text_free(&item);
     }
     part->spec = keep(&spec, a);
     part->items = keep(&items, a);
@@ -111,7 +109,6 @@ static weft_status read_model(resolver *r, model_part *part)
 {
     graph g = {0};
     weft_status status = read_layers(part->layers, part->source, r->memory, r->err);
-    TRY(check_length(part->layers, r->err));
     /* what could be read of a broken list is checked, too; that nothing is left of it is no news */
     if (status == WEFT_OK || part->layers->first) {
         const weft_status built = graph_build(&g, part->layers, r->level, r->memory, r->err);

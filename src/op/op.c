@@ -1,4 +1,4 @@
-/* The list of ops, made by the build from the files of this folder, and how layers and losses are read. */
+/* The list of ops, made by the build from the files of this folder, and how models and losses are read. */
 #include <string.h>
 
 #include "op/op.h"
@@ -56,31 +56,138 @@ static weft_status read_op(const op **found, const void **fields, const setting 
     return fields_read(o->fields ? o->fields : none, map, what, skip, values, a, err);
 }
 
-weft_status graph_build(graph *g, const setting *layers, isa level, arena *a, weft_error *err)
+/* ---- The graph ---- */
+
+/* What is being built, so that every function below has few arguments. */
+typedef struct maker {
+    graph *graph;
+    isa level;
+    arena *memory;
+    weft_error *err;
+} maker;
+
+/* A list of layers: of the model, or of a block. */
+typedef struct block {
+    const setting *layers;
+    const char *path; /* in front of its layers' numbers: "", "2." */
+    size_t depth;
+    size_t from; /* the node whose output it takes */
+} block;
+
+static weft_status check_list(const setting *layers, size_t depth, weft_error *err)
 {
-    if (layers->kind != SETTING_LIST)
-        return fail(err, WEFT_BAD_INPUT, layers->at, "a model is a list of layers, such as [linear 1000, relu, linear 10]");
-    weft_status status = WEFT_OK;
+    size_t n = 0;
+    if (!layers || layers->kind != SETTING_LIST)
+        return fail(err, WEFT_BAD_INPUT, layers ? layers->at : (where){0}, "a model is a list of layers, such as [linear 1000, relu, linear 10]");
+    if (depth > MAX_BLOCK_DEPTH)
+        return fail(err, WEFT_BAD_INPUT, layers->at, "the model has blocks in blocks, more than %d deep, the limit", MAX_BLOCK_DEPTH);
     for (const setting *s = layers->first; s; s = s->next)
-        g->n_nodes++;
-    if (!g->n_nodes)
-        return fail(err, WEFT_BAD_INPUT, layers->at, "the model has no layers; the least is [linear CLASSES]");
-    g->nodes = arena_array(a, g->n_nodes, sizeof *g->nodes);
-    if (!g->nodes)
-        return fail_memory(err);
+        if (++n > MAX_LAYERS)
+            return fail(err, WEFT_BAD_INPUT, s->at, "the model has more than %d layers, the limit", MAX_LAYERS);
+    if (n)
+        return WEFT_OK;
+    return fail(err, WEFT_BAD_INPUT, layers->at, depth ? "the block has no layers" : "the model has no layers; the least is [linear CLASSES]");
+}
+
+/* How many nodes the layers of a list become; what is no list has none. */
+static size_t count_nodes(const setting *layers, size_t depth)
+{
+    size_t n = 0;
+    for (const setting *s = layers && layers->kind == SETTING_LIST && depth <= MAX_BLOCK_DEPTH ? layers->first : NULL; s; s = s->next)
+        n += 1 + (s->kind == SETTING_MAP ? count_nodes(setting_find(s, NULL), depth + 1) : 0);
+    return n;
+}
+
+static node *add_node(maker *m, const setting *s, const char *path, size_t depth, size_t from)
+{
+    graph *g = m->graph;
+    node *n = &g->nodes[g->n_nodes];
+    *n = (node){.at = s->at, .index = g->n_nodes++, .path = path, .depth = depth, .n_from = 1, .from = {from}};
+    return n;
+}
+
+static weft_status add_block(maker *m, const block *b, size_t *last);
+
+/* The layers of a block, and the node that ends it. */
+static weft_status add_join(maker *m, const op *o, const setting *s, const char *path, const block *outer, size_t *last)
+{
+    const setting *layers = setting_find(s, NULL);
+    const block inner = {layers, arena_printf(m->memory, "%s.", path), outer->depth + 1, *last};
+    if (!layers || layers->kind != SETTING_LIST)
+        return fail(m->err, WEFT_BAD_INPUT, s->at, "%s takes a list of layers, as in {%s: [linear 256, relu, linear 256]}", o->name, o->name);
+    for (const setting *other = s->first; other; other = other->next)
+        if (other != layers && (!other->key || strcmp(other->key, "name") != 0))
+            return fail(m->err, WEFT_BAD_INPUT, other->at, "%s takes one list of layers and nothing else", o->name);
+    size_t end = *last;
+    TRY(inner.path ? add_block(m, &inner, &end) : fail_memory(m->err));
+    node *n = add_node(m, s, path, outer->depth, end);
+    n->op = o;
+    n->spec = o->name;
+    n->from[n->n_from++] = *last;
+    *last = n->index;
+    return WEFT_OK;
+}
+
+/* Of the list's i-th item; *last is the node whose output it takes, and becomes its own. */
+static weft_status add_layer(maker *m, const setting *s, size_t i, const block *b, size_t *last)
+{
+    const setting name = {SETTING_SCALAR, .key = "name", .text = s->text, .at = s->at, .key_at = s->at};
+    const setting named = {SETTING_MAP, .first = (setting *)&name, .at = s->at, .key_at = s->at};
+    const setting *map = s->kind == SETTING_SCALAR ? &named : s, *known = setting_find(map, "name");
+    const char *path = arena_printf(m->memory, "%s%zu", b->path, i);
+    const op *o = known && known->kind == SETTING_SCALAR ? op_find(m->level, known->text, false) : NULL;
+    if (!path)
+        return fail_memory(m->err);
+    if (o && o->kind == OP_JOIN)
+        return add_join(m, o, map, path, b, last);
+    node *n = add_node(m, map, path, b->depth, *last);
+    *last = n->index;
+    TRY(read_op(&n->op, &n->fields, map, m->level, false, m->memory, m->err));
+    n->spec = fields_spec(n->op->name, n->op->fields, n->fields, false, m->memory);
+    return n->spec ? WEFT_OK : fail_memory(m->err);
+}
+
+static weft_status add_block(maker *m, const block *b, size_t *last)
+{
+    weft_status status = check_list(b->layers, b->depth, m->err);
     size_t i = 0;
-    for (const setting *s = layers->first; s; s = s->next, i++) {
-        node *n = &g->nodes[i];
-        n->layer = i;
-        n->at = s->at;
-        const weft_status one = read_op(&n->op, &n->fields, s, level, false, a, err);
-        if (one == WEFT_OK && !(n->spec = fields_spec(n->op->name, n->op->fields, n->fields, false, a)))
-            return fail_memory(err);
-        if (one != WEFT_OK)
-            status = one;
+    for (const setting *s = status == WEFT_OK ? b->layers->first : NULL; s; s = s->next) {
+        const weft_status one = add_layer(m, s, i++, b, last);
+        status = status == WEFT_OK ? one : status;
     }
     return status;
 }
+
+weft_status graph_build(graph *g, const setting *layers, isa level, arena *a, weft_error *err)
+{
+    maker m = {g, level, a, err};
+    size_t last = MODEL_INPUT;
+    *g = (graph){.nodes = arena_array(a, MAX(count_nodes(layers, 0), 1), sizeof *g->nodes)};
+    return g->nodes ? add_block(&m, &(block){layers, "", 0, last}, &last) : fail_memory(err);
+}
+
+/* The layer at depth `depth` that begins with node *i: a node of that depth, or all those of deeper ones up to the node that ends them. */
+static void add_text(const graph *g, size_t *i, size_t depth, bool complete, text *t)
+{
+    if (g->nodes[*i].depth == depth) {
+        const node *n = &g->nodes[(*i)++];
+        text_add(t, complete ? n->op->name : n->spec);
+        text_add(t, complete && n->op->fields ? " " : "");
+        if (complete && n->op->fields)
+            fields_print(n->op->fields, n->fields, "%s=%s", " ", t);
+        return;
+    }
+    text inner = {0};
+    for (bool first = true; g->nodes[*i].depth > depth; first = false) {
+        text_add(&inner, first ? "" : ", ");
+        add_text(g, i, depth + 1, complete, &inner);
+    }
+    text_printf(t, "%s [%s]", g->nodes[(*i)++].op->name, inner.data ? inner.data : "");
+    t->failed |= inner.failed;
+    text_free(&inner);
+}
+
+void graph_add_layer(const graph *g, size_t *i, bool complete, text *t) { add_text(g, i, 0, complete, t); }
 
 weft_status loss_read(const op **loss, const void **fields, const setting *map, isa level, arena *a, weft_error *err)
 {

@@ -4,7 +4,7 @@
 void plan_copy_shapes(const graph *g, const kernels *k, const node *n, operand copies[N_COPIES])
 {
     for (size_t i = 0; i < N_COPIES; i++) {
-        const bool wanted = n->block_numbers && k->copies[i] != FORM_PLAIN && (i != COPY_BACKWARD || n->layer > first_trained(g));
+        const bool wanted = n->block_numbers && k->copies[i] != FORM_PLAIN && (i != COPY_BACKWARD || node_wants_dx(g, n));
         copies[i] = wanted ? operand_in_form(&n->block, k->copies[i]) : (operand){0};
     }
 }
@@ -12,8 +12,8 @@ void plan_copy_shapes(const graph *g, const kernels *k, const node *n, operand c
 void plan_copy_weights(const plan_spec *spec, const node *n)
 {
     call c = {.out = {n->block}, .features = n->in};
-    c.out[0].data = spec->weights[n->layer];
+    c.out[0].data = spec->weights[n->index];
     for (size_t i = 0; i < N_COPIES; i++)
-        c.copies[i] = spec->copies[n->layer][i];
+        c.copies[i] = spec->copies[n->index][i];
     spec->kernels->copy(&c);
 }

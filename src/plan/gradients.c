@@ -1,17 +1,31 @@
 /* From forward steps to backward steps, last layer first. */
 #include "plan/passes.h"
 
-static value *map_gradient(plan *p, const node *n, value *dy, bool wanted)
+/* One more part of the gradient of what node `from` gives. */
+static void add_gradient(plan *p, size_t from, value *dy)
 {
-    if (!wanted)
-        return NULL;
+    value **sum = from == MODEL_INPUT ? NULL : &p->dy[from];
+    if (!sum || !*sum) {
+        if (sum)
+            *sum = dy;
+        return;
+    }
+    const node *n = &p->spec.graph->nodes[from];
+    step *s = builder_step(&p->build, "sum dy", &p->build.k->sum, n);
+    s->in[0] = *sum;
+    s->in[1] = dy;
+    *sum = s->out[0] = builder_value(&p->build, VALUE_GRADIENT, "dy", n, n->out);
+}
+
+static value *map_gradient(plan *p, const node *n, value *dy)
+{
     if (!n->op->map)
         return dy;
     char name[64];
     snprintf(name, sizeof name, "%s dx", n->op->name);
     step *s = builder_step(&p->build, name, &p->build.k->map_grad, n);
     s->in[0] = dy;
-    s->in[1] = n->op->gradient_needs_input ? p->x[n->layer] : p->y[n->layer];
+    s->in[1] = n->op->gradient_needs_input ? plan_input(p, n, 0) : p->y[n->index];
     s->map_grad = n->op->map_grad;
     s->map_fields = n->fields;
     return s->out[0] = builder_value(&p->build, VALUE_GRADIENT, "dx", n, n->in);
@@ -25,15 +39,28 @@ static void update_step(plan *p, const node *n)
     s->updates = true;
 }
 
+/* From the gradient of what a node gives to that of what it takes. */
+static void node_gradient(plan *p, const node *n)
+{
+    const bool wanted = node_wants_dx(p->spec.graph, n);
+    value *dx = p->dy[n->index];
+    if (n->op->kind == OP_LAYER)
+        dx = n->op->backward(&p->build, n, plan_input(p, n, 0), dx, wanted);
+    else if (n->op->kind == OP_MAP && wanted)
+        dx = map_gradient(p, n, dx);
+    for (size_t i = 0; i < n->n_from && dx; i++)
+        add_gradient(p, n->from[i], dx);
+}
+
 void pass_gradients(plan *p)
 {
     const graph *g = p->spec.graph;
-    value *dy = p->dlogits;
-    const size_t first = first_trained(g);
-    for (size_t i = g->n_nodes; i-- > first;) {
+    p->dy[g->n_nodes - 1] = p->dlogits;
+    for (size_t i = g->n_nodes; i-- > 0;) {
         const node *n = &g->nodes[i];
-        const bool wanted = i > first;
-        dy = n->op->kind == OP_MAP ? map_gradient(p, n, dy, wanted) : n->op->backward(&p->build, n, p->x[i], dy, wanted);
+        if (!n->trained)
+            continue;
+        node_gradient(p, n);
         if (n->block_numbers && p->spec.optimizer)
             update_step(p, n);
     }

@@ -93,7 +93,7 @@ static void fill_call(plan *p, step *s)
     s->call = (call){.fields = s->fields, .source = &p->source, .map = s->map, .map_grad = s->map_grad, .map_fields = s->map_fields,
                      .halt = &p->halt, .rows_first = p->spec.mode != PLAN_TRAIN, .features = s->node ? s->node->in : 0};
     for (size_t i = 0; i < N_COPIES && s->node && p->spec.copies; i++)
-        s->call.copies[i] = p->spec.copies[s->node->layer][i];
+        s->call.copies[i] = p->spec.copies[s->node->index][i];
     for (size_t i = 0; i < MAX_IN; i++)
         if (s->in[i])
             s->call.in[i] = s->in[i]->at;
@@ -107,7 +107,7 @@ static void fill_call(plan *p, step *s)
         s->call.hyper = o->hyper;
         s->call.descends = o->kind->descends && o->kind->descends(o->fields);
         for (size_t i = 0; i < o->n_states; i++)
-            s->call.state[i] = o->state[s->node->layer][i];
+            s->call.state[i] = o->state[s->node->index][i];
     }
     s->n_tiles = s->kernel->tiles(&s->call);
 }

@@ -12,6 +12,23 @@ static value *lower_map(plan *p, const node *n, value *x)
     return s->out[0] = builder_value(&p->build, VALUE_FORWARD, "y", n, n->out);
 }
 
+/* The sum of what goes into a block and what comes out of it. */
+static value *lower_join(plan *p, const node *n)
+{
+    step *s = builder_step(&p->build, n->op->name, &p->build.k->sum, n);
+    for (size_t i = 0; i < n->n_from; i++)
+        s->in[i] = plan_input(p, n, i);
+    return s->out[0] = builder_value(&p->build, VALUE_FORWARD, "y", n, n->out);
+}
+
+static value *lower_node(plan *p, const node *n)
+{
+    if (n->op->kind == OP_JOIN)
+        return lower_join(p, n);
+    value *x = plan_input(p, n, 0);
+    return n->op->kind == OP_MAP ? lower_map(p, n, x) : n->op->forward(&p->build, n, x);
+}
+
 static void lower_loss(plan *p)
 {
     builder *b = &p->build;
@@ -35,14 +52,12 @@ static void lower_loss(plan *p)
 void pass_lower(plan *p)
 {
     builder *b = &p->build;
-    value *x = builder_value(b, VALUE_BATCH, "x", NULL, p->spec.graph->in);
-    builder_step(b, "gather", &b->k->gather, NULL)->out[0] = x;
-    for (size_t i = 0; i < p->spec.graph->n_nodes; i++) {
-        const node *n = &p->spec.graph->nodes[i];
-        p->x[i] = x;
-        x = p->y[i] = n->op->kind == OP_MAP ? lower_map(p, n, x) : n->op->forward(b, n, x);
-    }
-    p->logits = x;
+    const graph *g = p->spec.graph;
+    p->x = builder_value(b, VALUE_BATCH, "x", NULL, g->in);
+    builder_step(b, "gather", &b->k->gather, NULL)->out[0] = p->x;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        p->y[i] = lower_node(p, &g->nodes[i]);
+    p->logits = p->y[g->n_nodes - 1];
     if (p->spec.mode != PLAN_FORWARD)
         lower_loss(p);
 }

@@ -8,7 +8,9 @@ struct plan {
     plan_spec spec;
     builder build;
     arena memory;
-    value **x, **y; /* [n_nodes]: what goes into a layer, what comes out */
+    value *x;       /* the samples */
+    value **y;      /* [n_nodes]: what comes out of a layer */
+    value **dy;     /* [n_nodes]: the gradient of that, the sum of what is known so far; NULL: nothing yet */
     value *logits, *losses, *dlogits, *mean, *hits;
     size_t arena_bytes;
     double flops;
@@ -17,14 +19,8 @@ struct plan {
     bool halt;
 };
 
-/* The first layer that has parameters: no gradient is needed before it. */
-static inline size_t first_trained(const graph *g)
-{
-    size_t first = 0;
-    while (first < g->n_nodes && !g->nodes[first].block_numbers)
-        first++;
-    return first;
-}
+/* What a node takes. */
+static inline value *plan_input(const plan *p, const node *n, size_t i) { return n->from[i] == MODEL_INPUT ? p->x : p->y[n->from[i]]; }
 
 /* Forward steps, loss and metrics. */
 void pass_lower(plan *p);

@@ -8,11 +8,11 @@ static weft_status compile(plan *p, weft_error *err)
 {
     const size_t n = p->spec.graph->n_nodes;
     p->build = (builder){.k = p->spec.kernels, .memory = &p->memory, .batch = p->spec.batch};
-    p->x = arena_array(&p->memory, n, sizeof *p->x);
     p->y = arena_array(&p->memory, n, sizeof *p->y);
+    p->dy = arena_array(&p->memory, n, sizeof *p->dy);
     p->build.weights = arena_array(&p->memory, n, sizeof *p->build.weights);
     p->build.gradients = arena_array(&p->memory, n, sizeof *p->build.gradients);
-    if (!p->x || !p->y || !p->build.weights || !p->build.gradients)
+    if (!p->y || !p->dy || !p->build.weights || !p->build.gradients)
         return fail_memory(err);
     pass_lower(p);
     if (p->spec.mode == PLAN_TRAIN)
@@ -53,7 +53,7 @@ double plan_mean_loss(const plan *p) { return (double)p->mean->at.data[0]; }
 
 operand plan_hits(const plan *p) { return p->hits->at; }
 
-const real *plan_gradient(const plan *p, const node *n) { return p->build.gradients[n->layer]->at.data; }
+const real *plan_gradient(const plan *p, const node *n) { return p->build.gradients[n->index]->at.data; }
 
 static bool all_finite(const operand *o)
 {

@@ -74,13 +74,13 @@ static weft_status draw(weft_model *m, const node *n, uint64_t seed, weft_error 
         const size_t numbers = shape_numbers(&n->params[p].shape);
         params[p] = arena_array(&scratch, numbers, sizeof(float));
         if (params[p])
-            rng_uniform(seed, RNG_INIT, (uint32_t)(n->layer * MAX_PARAMS + p), n->params[p].init_low, n->params[p].init_high, numbers,
+            rng_uniform(seed, RNG_INIT, (uint32_t)(n->index * MAX_PARAMS + p), n->params[p].init_low, n->params[p].init_high, numbers,
                         params[p]);
         else
             status = fail_memory(err);
     }
     if (status == WEFT_OK)
-        n->op->pack(n, (const float *const *)params, m->weights[n->layer]);
+        n->op->pack(n, (const float *const *)params, m->weights[n->index]);
     m->version++;
     arena_deinit(&scratch);
     return status;

@@ -15,7 +15,7 @@ size_t model_tensors(const weft_model *m)
 
 static const char *tensor_name(const named_blocks *b, const node *n, size_t param_index, arena *a)
 {
-    return arena_printf(a, "%s%zu.%s%s", b->prefix, n->layer, n->params[param_index].name, b->suffix);
+    return arena_printf(a, "%s%s.%s%s", b->prefix, n->path, n->params[param_index].name, b->suffix);
 }
 
 weft_status model_export(const weft_model *m, const named_blocks *from, tensor *tensors, size_t *n_tensors, arena *a)

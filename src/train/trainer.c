@@ -169,8 +169,8 @@ static weft_status diverged(weft_trainer *t, double loss, weft_error *err)
     const unsigned long long number = t->optimizer.t;
     if (t->broken)
         return fail(err, WEFT_DIVERGED, (where){"training", 0, 0},
-                    "step %llu: the loss is %s; layer %zu (%s) is the first whose output is not finite; try a lower learning rate",
-                    number, isnan(loss) ? "nan" : "inf", t->broken->layer, t->broken->spec);
+                    "step %llu: the loss is %s; layer %s (%s) is the first whose output is not finite; try a lower learning rate",
+                    number, isnan(loss) ? "nan" : "inf", t->broken->path, t->broken->spec);
     return fail(err, WEFT_DIVERGED, (where){"training", 0, 0}, "step %llu: the loss is %s, although every layer's output is finite",
                 number, isnan(loss) ? "nan" : "inf");
 }
