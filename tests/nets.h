@@ -10,7 +10,7 @@ typedef struct net {
     isa level;
     arena memory;
     graph graph;
-    real **weights;
+    real **weights, **buffers;
     size_t *block_numbers;
     const op *loss;
     const void *loss_fields;
@@ -51,10 +51,12 @@ static inline net net_make(isa level, const char *layers, size_t features, const
         loss_read(&n.loss, &n.loss_fields, loss, level, &n.memory, &err) != WEFT_OK)
         fail_msg("%s", err.message);
     n.weights = arena_array(&n.memory, n.graph.n_nodes, sizeof *n.weights);
+    n.buffers = arena_array(&n.memory, n.graph.n_nodes, sizeof *n.buffers);
     n.block_numbers = arena_array(&n.memory, n.graph.n_nodes, sizeof *n.block_numbers);
     for (size_t i = 0; i < n.graph.n_nodes; i++) {
         const node *layer = &n.graph.nodes[i];
         n.block_numbers[i] = layer->block_numbers;
+        n.buffers[i] = layer->buffer_numbers ? arena_array(&n.memory, layer->buffer_numbers, sizeof(real)) : NULL;
         if (!layer->block_numbers)
             continue;
         n.weights[i] = arena_array(&n.memory, layer->block_numbers, sizeof(real));
@@ -72,7 +74,8 @@ static inline void net_free(net *n) { arena_deinit(&n->memory); }
 
 static inline plan_spec spec_of(net *n, plan_mode mode, size_t B)
 {
-    return (plan_spec){.graph = &n->graph, .kernels = kernels_of(n->level), .mode = mode, .batch = B, .all_threads = true, .weights = n->weights,
+    return (plan_spec){.graph = &n->graph, .kernels = kernels_of(n->level), .mode = mode, .batch = B, .all_threads = true,
+                       .weights = n->weights, .buffers = n->buffers,
                        .loss = n->loss, .loss_fields = n->loss_fields, .optimizer = n->has_optimizer ? &n->optimizer : NULL};
 }
 

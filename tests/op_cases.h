@@ -117,6 +117,47 @@ static inline void reference_grad(const layer *l, numbers *n)
         n->dx[i] += n->dy[i] * l->op->slope(n->x[i], l->fields);
 }
 
+/* A copy of what goes in, every number off by up to `off` of itself; nothing has come out yet. */
+static inline numbers inputs_near(const layer *l, const numbers *n, double off, uint64_t stream)
+{
+    numbers copy = numbers_make(l, n->B);
+    for (size_t i = 0; i < n->B * l->in; i++)
+        copy.x[i] = n->x[i] * (1 + off * noise(stream, i));
+    for (size_t i = 0; i < n->B * l->out; i++)
+        copy.dy[i] = n->dy[i] * (1 + off * noise(stream + 1, i));
+    for (size_t p = 0; p < MAX_PARAMS; p++)
+        for (size_t i = 0; i < param_numbers(l, p); i++)
+            copy.params[p][i] = n->params[p][i] * (1 + off * noise(stream + 2 + p, i));
+    return copy;
+}
+
+/* to[i] grows by how far a and b are apart, in units of `off`, and by how large they are. */
+static inline void add_distances(const double *a, const double *b, size_t n, double off, double *to)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = fabs(to[i]) + fabs(a[i] - b[i]) / off + fabs(a[i]) / 8;
+}
+
+/* What roundings of the inputs make of every number: formulas that divide and subtract can make much of little. */
+static inline void add_condition(const layer *l, const numbers *n, numbers *m)
+{
+    static const double OFF = 0x1p-30;
+    numbers here = inputs_near(l, n, 0, 0);
+    reference(l, &here);
+    reference_grad(l, &here);
+    for (uint64_t trial = 0; trial < 8; trial++) {
+        numbers near = inputs_near(l, n, OFF, 300 + 10 * trial);
+        reference(l, &near);
+        reference_grad(l, &near);
+        add_distances(here.y, near.y, n->B * l->out, OFF, m->y);
+        add_distances(here.dx, near.dx, n->B * l->in, OFF, m->dx);
+        for (size_t p = 0; p < MAX_PARAMS; p++)
+            add_distances(here.dparams[p], near.dparams[p], param_numbers(l, p), OFF, m->dparams[p]);
+        numbers_free(&near);
+    }
+    numbers_free(&here);
+}
+
 /* The sums of magnitudes behind every number, which rounding is proportional to: the same formulas over magnitudes. */
 static inline numbers magnitudes(const layer *l, const numbers *n)
 {
@@ -131,6 +172,7 @@ static inline numbers magnitudes(const layer *l, const numbers *n)
     if (l->op->kind == OP_LAYER) {
         reference(l, &m);
         reference_grad(l, &m);
+        add_condition(l, n, &m);
     }
     for (size_t i = 0; l->op->kind == OP_MAP && i < n->B * l->in; i++) {
         m.y[i] = fabs(l->op->value(n->x[i], l->fields));
@@ -186,9 +228,9 @@ static inline void read_matrix(const value *v, double *to)
             to[r * v->at.cols + c] = (double)at(&v->at, r, c);
 }
 
-static inline void run_step(step *s)
+static inline void run_step(step *s, const batch *const *source)
 {
-    s->call = (call){.fields = s->fields, .map = s->map, .map_grad = s->map_grad, .map_fields = s->map_fields};
+    s->call = (call){.fields = s->fields, .source = source, .map = s->map, .map_grad = s->map_grad, .map_fields = s->map_fields};
     for (size_t i = 0; i < MAX_IN; i++)
         s->call.in[i] = s->in[i] ? s->in[i]->at : (operand){0};
     for (size_t i = 0; i < MAX_OUT; i++)
@@ -229,8 +271,9 @@ static inline void unpack_gradients(const layer *l, const real *block, numbers *
 static inline void run_layer(const layer *l, numbers *n)
 {
     arena memory = {0};
-    value *weights = NULL, *gradients = NULL;
-    builder b = {.k = kernels_of(l->level), .memory = &memory, .batch = n->B, .weights = &weights, .gradients = &gradients};
+    value *weights = NULL, *gradients = NULL, *buffers = NULL, *kept = NULL;
+    builder b = {.k = kernels_of(l->level), .memory = &memory, .batch = n->B, .training = true, .weights = &weights,
+                 .gradients = &gradients, .buffers = &buffers, .kept = &kept};
     value *x = builder_value(&b, VALUE_BATCH, "x", NULL, l->in), *dy = builder_value(&b, VALUE_GRADIENT, "dy", NULL, l->out);
     const value *y = l->op->forward(&b, l->node, x), *dx = l->op->backward(&b, l->node, x, dy, true);
     assert_false(b.failed);
@@ -244,8 +287,10 @@ static inline void run_layer(const layer *l, numbers *n)
     fill_matrix(dy, n->dy);
     if (weights)
         pack_params(l, n, weights->at.data);
+    const batch source = {.n = n->B};
+    const batch *running = &source;
     for (size_t i = 0; i < b.n_steps; i++)
-        run_step(b.steps[i]);
+        run_step(b.steps[i], &running);
     read_matrix(y, n->y);
     read_matrix(dx, n->dx);
     if (gradients)
@@ -287,15 +332,7 @@ static inline void run(const layer *l, numbers *n)
 }
 
 /* A copy of what goes in; nothing has come out yet. */
-static inline numbers inputs_of(const layer *l, const numbers *n)
-{
-    numbers copy = numbers_make(l, n->B);
-    memcpy(copy.x, n->x, n->B * l->in * sizeof *n->x);
-    memcpy(copy.dy, n->dy, n->B * l->out * sizeof *n->dy);
-    for (size_t p = 0; p < MAX_PARAMS; p++)
-        memcpy(copy.params[p], n->params[p], param_numbers(l, p) * sizeof(double));
-    return copy;
-}
+static inline numbers inputs_of(const layer *l, const numbers *n) { return inputs_near(l, n, 0, 0); }
 
 /* ---- Walking over ops and cases ---- */
 
@@ -305,7 +342,7 @@ static inline void for_cases(isa level, bool losses, checker *check)
 {
     for (const op *const *o = op_table(level); *o; o++)
         for (const op_case *c = (*o)->cases; c && c->spec && ((*o)->kind == OP_LOSS) == losses; c++)
-            for (size_t b = 0; b < COUNT(batches); b++) {
+            for (size_t b = (*o)->least_batch > batches[0]; b < COUNT(batches); b++) {
                 layer l = layer_make(level, *o, c->spec, c->in);
                 assert_string_equal(l.op->name, (*o)->name);
                 check(&l, batches[b], c->spec);

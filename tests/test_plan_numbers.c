@@ -171,6 +171,8 @@ static const char *const networks[] = {
     "linear 3",
     "linear 5, residual [linear 9, tanh, linear 5], sigmoid, linear 3",
     "residual [linear 7], linear 5, residual [residual [tanh, linear 5], sigmoid], residual [flatten], linear 3",
+    "linear 5, prelu, linear 4, layer_norm, tanh, linear 3, prelu 3",
+    "layer_norm, prelu, linear 5, residual [layer_norm elementwise_affine=false, linear 5, tanh], linear 3",
     "linear 3, residual [linear 3, residual [tanh, linear 33, sigmoid, linear 3]]",
 };
 

@@ -40,32 +40,41 @@ static value *new_matrix(builder *b, value_role role, const char *name, const no
     return v;
 }
 
-value *builder_value(builder *b, value_role role, const char *name, const node *n, size_t cols)
+value *builder_matrix(builder *b, value_role role, const char *name, const node *n, size_t rows, size_t cols)
 {
-    return new_matrix(b, role, name, n, (operand){NULL, b->batch, cols, panel_width(cols)});
+    return new_matrix(b, role, name, n, (operand){NULL, rows, cols, panel_width(cols)});
 }
 
-static value *new_block(builder *b, value_role role, const char *name, const node *n)
+value *builder_value(builder *b, value_role role, const char *name, const node *n, size_t cols)
 {
-    value *v = new_value(b, role, name, n);
-    v->at = n->block;
-    v->numbers = n->block_numbers;
-    return v;
+    return builder_matrix(b, role, name, n, b->batch, cols);
 }
+
 
 value *builder_weights(builder *b, const node *n)
 {
     if (!b->weights[n->index])
-        b->weights[n->index] = new_block(b, VALUE_WEIGHTS, "w", n);
+        b->weights[n->index] = new_matrix(b, VALUE_WEIGHTS, "w", n, n->block);
     return b->weights[n->index];
 }
 
 value *builder_gradient(builder *b, const node *n)
 {
     if (!b->gradients[n->index])
-        b->gradients[n->index] = new_block(b, VALUE_GRADIENT, "dw", n);
+        b->gradients[n->index] = new_matrix(b, VALUE_GRADIENT, "dw", n, n->block);
     return b->gradients[n->index];
 }
+
+value *builder_buffers(builder *b, const node *n)
+{
+    if (!b->buffers[n->index])
+        b->buffers[n->index] = new_matrix(b, VALUE_BUFFERS, "running", n, n->buffer_block);
+    return b->buffers[n->index];
+}
+
+value *builder_keep(builder *b, const node *n, value *v) { return b->kept[n->index] = v; }
+
+value *builder_kept(const builder *b, const node *n) { return b->kept[n->index]; }
 
 step *builder_step(builder *b, const char *name, const kernel *k, const node *n)
 {

@@ -5,7 +5,8 @@ static weft_status infer_node(node *n, weft_error *err)
 {
     n->n_params = 0; /* shapes may have been inferred before, for other inputs */
     n->block = (operand){0};
-    n->block_numbers = 0;
+    n->block_numbers = n->n_buffers = n->buffer_numbers = 0;
+    n->buffer_block = (operand){0};
     if (n->op->infer)
         return n->op->infer(n, err);
     n->out = n->in;

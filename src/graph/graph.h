@@ -18,6 +18,7 @@ typedef struct param {
 } param;
 
 #define MAX_PARAMS 2
+#define MAX_BUFFERS 3
 
 enum { MAX_NODE_IN = 2 };
 #define MODEL_INPUT SIZE_MAX /* in the place of a node: the samples */
@@ -39,6 +40,10 @@ typedef struct node {
     param params[MAX_PARAMS];
     operand block;        /* how all its parameters are packed for its kernels, without the data */
     size_t block_numbers; /* 0: it has none */
+    size_t n_buffers; /* what training keeps beside the parameters: running statistics, [out] each, or a count, of no dimensions */
+    param buffers[MAX_BUFFERS];
+    operand buffer_block; /* a row each */
+    size_t buffer_numbers;
 } node;
 
 typedef struct graph {
@@ -57,15 +62,19 @@ static inline bool node_wants_dx(const graph *g, const node *n)
 /* Lets sizes flow through the layers for inputs of `features` numbers. */
 weft_status graph_infer(graph *g, size_t features, weft_error *err);
 
+/* For ops whose parameters are a row each of a block [n_params, out]: pack and unpack. (rows.c) */
+void pack_rows(const node *n, const float *const params[], real *block);
+void unpack_rows(const node *n, const real *block, float *const params[]);
+
 /* ---- Steps ---- */
 
-typedef enum value_role { VALUE_BATCH, VALUE_FORWARD, VALUE_GRADIENT, VALUE_WEIGHTS } value_role;
+typedef enum value_role { VALUE_BATCH, VALUE_FORWARD, VALUE_GRADIENT, VALUE_WEIGHTS, VALUE_BUFFERS } value_role;
 
 /* A matrix that steps write and read. */
 typedef struct value {
     const char *name;
     value_role role;
-    operand at; /* data: NULL until the plan is laid out, but for weights */
+    operand at; /* data: NULL until the plan is laid out, but for weights and buffers */
     size_t numbers;
     size_t first, last; /* the steps that write it first and read it last */
     size_t offset_bytes; /* in the plan's arena */
@@ -86,6 +95,7 @@ typedef struct step {
     value *map_y;
     const char *fused; /* what was fused into it, for people: "relu" */
     bool updates;      /* moves the node's parameters */
+    bool lasts;        /* what it writes outlives the run: it waits until the loss is known to be finite */
     bool sync;         /* waits for all threads before it begins */
     bool may_halt;     /* and then ends the run if a step before it said so */
     size_t n_tiles;
@@ -124,6 +134,9 @@ struct op {
     value *(*forward)(builder *b, const node *n, value *x);
     /* From dy, the gradient of y, to the gradient of x, made only if it is `wanted` (else NULL); and of the parameters. */
     value *(*backward)(builder *b, const node *n, value *x, value *dy, bool wanted);
+    /* In training, behind all that: steps that bring the node's buffers up to date. NULL: it has none. */
+    void (*settle)(builder *b, const node *n);
+    size_t least_batch; /* samples that it needs in training; 0: any number will do */
     /* The same in double, as plainly as it can be written. x: [B, in], y: [B, out]; params as in a state dict. Gradients are added to. */
     void (*reference)(const node *n, size_t B, const double *x, const double *const params[], double *y);
     void (*reference_grad)(const node *n, size_t B, const double *x, const double *const params[], const double *dy,
@@ -152,7 +165,9 @@ struct builder {
     size_t n_steps, max_steps;
     value **values;
     size_t n_values, max_values;
-    value **weights, **gradients; /* [n_nodes] */
+    bool training;
+    value **weights, **gradients, **buffers; /* [n_nodes] */
+    value **kept;                 /* [n_nodes]: what a node's forward left for its backward, see builder_keep */
     bool failed;                  /* memory ran out: the plan is refused */
     value lost_value;             /* what ops get then, and do not notice */
     step lost_step;
@@ -160,11 +175,18 @@ struct builder {
 
 /* A new matrix [batch, cols]. Its name gets the layer's place behind it: "y" of layer 2 is y2. Never NULL. */
 value *builder_value(builder *b, value_role role, const char *name, const node *n, size_t cols);
+/* The same with any number of rows. */
+value *builder_matrix(builder *b, value_role role, const char *name, const node *n, size_t rows, size_t cols);
 /* A new step at the end; its inputs and outputs are filled by the caller. Never NULL. */
 step *builder_step(builder *b, const char *name, const kernel *k, const node *n);
 /* The parameters of a node, packed, and the gradient of them. */
 value *builder_weights(builder *b, const node *n);
 value *builder_gradient(builder *b, const node *n);
+/* A node's running statistics; to be written by `settle` alone. */
+value *builder_buffers(builder *b, const node *n);
+/* What forward leaves for backward and settle, and what it left. */
+value *builder_keep(builder *b, const node *n, value *v);
+value *builder_kept(const builder *b, const node *n);
 /* x in a form: made by a step of its own, once; x itself where the form is plain. */
 value *builder_in_form(builder *b, value *x, form f);
 

@@ -521,12 +521,6 @@ static void transpose_run(const call *c, size_t begin, size_t end)
 
 /* ---- Over a batch ---- */
 
-static size_t one_tile(const call *c)
-{
-    (void)c;
-    return 1;
-}
-
 static void mean_run(const call *c, size_t begin, size_t end)
 {
     double sum = 0;

@@ -37,6 +37,19 @@ static inline real *element(const operand *o, size_t row, size_t col)
 }
 /* Where a column of all rows begins; the next row lies a width further. */
 static inline real *column(const operand *o, size_t col) { return element(o, 0, col); }
+/* Columns in groups of MIN_WIDTH, those of padding too: what one thread takes where each column is summed by itself. A group's rows lie a
+ * width apart. */
+static inline size_t column_groups(const operand *o) { return n_panels(o) * o->width / MIN_WIDTH; }
+static inline real *column_group(const operand *o, size_t group) { return column(o, group * MIN_WIDTH); }
+/* How many columns of a group are not padding. */
+static inline size_t group_cols(const operand *o, size_t group) { return o->cols - MIN(o->cols, group * MIN_WIDTH); }
+/* Zeros in the padding of a group, as products want it of a gradient; data may be NULL. */
+static inline void clear_padding(const operand *o, size_t group)
+{
+    for (size_t r = 0; o->data && r < o->rows; r++)
+        for (size_t i = group_cols(o, group); i < MIN_WIDTH; i++)
+            column_group(o, group)[r * o->width + i] = 0;
+}
 /* The column of a row's largest number: the first of them. */
 static inline size_t largest_in_row(const operand *o, size_t row)
 {
@@ -70,6 +83,7 @@ typedef struct batch {
     const int32_t *labels; /* [rows]; may be NULL where only the forward pass runs */
     const uint32_t *index; /* [n], or NULL */
     size_t n;
+    uint64_t seed, number; /* what is drawn at random for it is a function of these */
     const uint32_t *next; /* [n_next]: the samples of the batch behind this one, which lie far from the CPU; or NULL */
     size_t n_next;
 } batch;
@@ -98,13 +112,13 @@ static inline size_t operand_numbers(const operand *o) { return n_panels(o) * o-
 /* Weights are kept in other forms, too, which every update brings up to date: for the forward product and for dx. */
 enum { COPY_FORWARD, COPY_BACKWARD, N_COPIES };
 
-#define MAX_IN 3
+#define MAX_IN 4
 #define MAX_OUT 2
 
 /* What one step of a plan hands to its kernel. */
 typedef struct call {
     operand in[MAX_IN], out[MAX_OUT];
-    size_t features;          /* of the layer's input */
+    size_t layer, features;   /* the node's index, and the numbers of its input */
     operand copies[N_COPIES]; /* of the weights among in and out; data NULL: there is none */
     const void *fields;         /* of the op */
     const batch *const *source; /* the samples of this run */
@@ -127,6 +141,13 @@ typedef struct kernel {
     void (*run)(const call *c, size_t begin, size_t end);
     double (*flops)(const call *c); /* NULL: not worth counting */
 } kernel;
+
+/* Of a kernel that one thread runs alone. */
+static inline size_t one_tile(const call *c)
+{
+    (void)c;
+    return 1;
+}
 
 /* ---- The kernels of an instruction set ---- */
 

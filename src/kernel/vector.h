@@ -216,6 +216,8 @@ static inline __attribute__((always_inline)) void v_quotients(const int n, vec a
         }                                                             \
     } while (0)
 
+static inline real s_sqrt(real a) { return sizeof(real) == sizeof(float) ? (real)__builtin_sqrtf((float)a) : (real)__builtin_sqrt((double)a); }
+
 static inline real s_fma(real a, real b, real c) { return FUSED ? __builtin_fmaf(a, b, c) : a * b + c; }
 
 #endif

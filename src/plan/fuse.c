@@ -46,7 +46,7 @@ static void fuse_step(plan *p, step *s)
         maker->map_y = s->in[1];
         join(maker, s);
     } else if (s->kernel == &k->update && (maker = sole_maker(p, s, &k->product_dw))) {
-        maker->updates = true;
+        maker->updates = maker->lasts = true;
         join(maker, s);
     }
 }

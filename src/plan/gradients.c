@@ -36,7 +36,7 @@ static void update_step(plan *p, const node *n)
     step *s = builder_step(&p->build, p->spec.optimizer->kind->name, &p->build.k->update, n);
     s->in[0] = builder_gradient(&p->build, n);
     s->out[0] = builder_weights(&p->build, n);
-    s->updates = true;
+    s->updates = s->lasts = true;
 }
 
 /* From the gradient of what a node gives to that of what it takes. */
@@ -58,10 +58,11 @@ void pass_gradients(plan *p)
     p->dy[g->n_nodes - 1] = p->dlogits;
     for (size_t i = g->n_nodes; i-- > 0;) {
         const node *n = &g->nodes[i];
-        if (!n->trained)
-            continue;
-        node_gradient(p, n);
+        if (n->trained)
+            node_gradient(p, n);
         if (n->block_numbers && p->spec.optimizer)
             update_step(p, n);
+        if (n->op->settle)
+            n->op->settle(&p->build, n);
     }
 }

@@ -38,7 +38,7 @@ static void find_lifetimes(plan *p)
             b->gradients[i]->last = b->n_steps;
 }
 
-static bool in_arena(const value *v) { return v->first != SIZE_MAX && v->role != VALUE_WEIGHTS; }
+static bool in_arena(const value *v) { return v->first != SIZE_MAX && v->role != VALUE_WEIGHTS && v->role != VALUE_BUFFERS; }
 
 static bool live_together(const value *a, const value *b) { return a->first <= b->last && b->first <= a->last; }
 
@@ -81,9 +81,12 @@ static weft_status place_values(plan *p, weft_error *err)
     for (size_t i = 0; i < b->n_values; i++)
         if (in_arena(b->values[i]))
             b->values[i]->at.data = (real *)(base + b->values[i]->offset_bytes);
-    for (size_t i = 0; i < p->spec.graph->n_nodes; i++)
+    for (size_t i = 0; i < p->spec.graph->n_nodes; i++) {
         if (b->weights[i])
             b->weights[i]->at.data = p->spec.weights[i];
+        if (b->buffers[i])
+            b->buffers[i]->at.data = p->spec.buffers[i];
+    }
     return WEFT_OK;
 }
 
@@ -91,7 +94,8 @@ static void fill_call(plan *p, step *s)
 {
     const optimizer *o = p->spec.optimizer;
     s->call = (call){.fields = s->fields, .source = &p->source, .map = s->map, .map_grad = s->map_grad, .map_fields = s->map_fields,
-                     .halt = &p->halt, .rows_first = p->spec.mode != PLAN_TRAIN, .features = s->node ? s->node->in : 0};
+                     .halt = &p->halt, .rows_first = p->spec.mode != PLAN_TRAIN,
+                     .layer = s->node ? s->node->index : 0, .features = s->node ? s->node->in : 0};
     for (size_t i = 0; i < N_COPIES && s->node && p->spec.copies; i++)
         s->call.copies[i] = p->spec.copies[s->node->index][i];
     for (size_t i = 0; i < MAX_IN; i++)
@@ -117,11 +121,11 @@ static bool overlap(const value *a, const value *b)
     return a->at.data < b->at.data + b->numbers && b->at.data < a->at.data + a->numbers;
 }
 
-/* Whether `second` may not begin before all of `first` is done: one writes what the other touches, or it moves parameters and the
- * first may still call a halt. */
+/* Whether `second` may not begin before all of `first` is done: one writes what the other touches, or it writes what lasts and
+ * the first may still call a halt. */
 static bool must_wait(const plan *p, const step *first, const step *second)
 {
-    if (second->updates && first->kernel == &p->spec.kernels->mean)
+    if (second->lasts && first->kernel == &p->spec.kernels->mean)
         return true;
     FOR_OPERANDS(first, a, i)
     FOR_OPERANDS(second, b, j)

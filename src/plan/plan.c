@@ -7,17 +7,16 @@
 static weft_status compile(plan *p, weft_error *err)
 {
     const size_t n = p->spec.graph->n_nodes;
-    p->build = (builder){.k = p->spec.kernels, .memory = &p->memory, .batch = p->spec.batch};
-    p->y = arena_array(&p->memory, n, sizeof *p->y);
-    p->dy = arena_array(&p->memory, n, sizeof *p->dy);
-    p->build.weights = arena_array(&p->memory, n, sizeof *p->build.weights);
-    p->build.gradients = arena_array(&p->memory, n, sizeof *p->build.gradients);
-    if (!p->y || !p->dy || !p->build.weights || !p->build.gradients)
-        return fail_memory(err);
+    builder *b = &p->build;
+    *b = (builder){.k = p->spec.kernels, .memory = &p->memory, .batch = p->spec.batch, .training = p->spec.mode == PLAN_TRAIN};
+    value ***const lists[] = {&p->y, &p->dy, &b->weights, &b->gradients, &b->buffers, &b->kept};
+    for (size_t i = 0; i < COUNT(lists); i++)
+        if (!(*lists[i] = arena_array(&p->memory, n, sizeof **lists[i])))
+            return fail_memory(err);
     pass_lower(p);
     if (p->spec.mode == PLAN_TRAIN)
         pass_gradients(p);
-    if (p->build.failed)
+    if (b->failed)
         return fail_memory(err);
     pass_fuse(p);
     return pass_layout(p, err);

@@ -17,6 +17,7 @@ typedef struct plan_spec {
     plan_mode mode;
     size_t batch;
     real *const *weights; /* [n_nodes]: packed blocks, NULL where a node has none */
+    real *const *buffers; /* [n_nodes]: the same of what training keeps beside the parameters */
     operand (*copies)[N_COPIES]; /* [n_nodes]: of the weights, in the kernels' forms, see plan_copy_shapes; NULL: the kernels want none */
     const op *loss;       /* PLAN_TRAIN, PLAN_EVALUATE */
     const void *loss_fields;

@@ -124,9 +124,12 @@ typedef weft_status exchange(void *to, const weft_model *m, const named_blocks *
 static weft_status each_block_set(run *r, exchange *visit, void *to, arena *a)
 {
     const weft_trainer *t = r->trainer;
-    TRY(visit(to, t->model, &(named_blocks){"", "", t->model->weights}));
-    if (t->step_of_epoch)
-        TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", t->last_good}));
+    TRY(visit(to, t->model, &(named_blocks){"", "", BLOCKS_PARAMS, t->model->weights}));
+    TRY(visit(to, t->model, &(named_blocks){"", "", BLOCKS_BUFFERS, t->model->buffers}));
+    if (t->step_of_epoch) {
+        TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", BLOCKS_PARAMS, t->last_good}));
+        TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", BLOCKS_BUFFERS, t->last_good_buffers}));
+    }
     for (size_t s = 0; s < t->optimizer.n_states; s++) {
         real **blocks = arena_array(a, t->optimizer.n_blocks, sizeof *blocks);
         const char *suffix = arena_printf(a, ".%s", t->optimizer.kind->state_names[s]);
@@ -134,7 +137,7 @@ static weft_status each_block_set(run *r, exchange *visit, void *to, arena *a)
             return WEFT_NO_MEMORY;
         for (size_t i = 0; i < t->optimizer.n_blocks; i++)
             blocks[i] = t->optimizer.state[i][s];
-        TRY(visit(to, t->model, &(named_blocks){"optimizer.", suffix, blocks}));
+        TRY(visit(to, t->model, &(named_blocks){"optimizer.", suffix, BLOCKS_PARAMS, blocks}));
     }
     return WEFT_OK;
 }
@@ -154,7 +157,8 @@ static weft_status put(void *to, const weft_model *m, const named_blocks *b)
 static weft_status write_state(run *r, const char *path, arena *a, weft_error *err)
 {
     const weft_trainer *t = r->trainer;
-    outgoing out = {.tensors = arena_array(a, model_tensors(t->model) * (2 + t->optimizer.n_states), sizeof(tensor)), .memory = a};
+    const size_t n_tensors = model_tensors(t->model, BLOCKS_PARAMS) * (2 + t->optimizer.n_states) + 2 * model_tensors(t->model, BLOCKS_BUFFERS);
+    outgoing out = {.tensors = arena_array(a, MAX(n_tensors, 1), sizeof(tensor)), .memory = a};
     const char *(*notes)[2] = arena_array(a, MAX_NOTES, sizeof *notes);
     identity ids[N_IDENTITY];
     number numbers[N_NUMBERS];

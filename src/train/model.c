@@ -44,6 +44,26 @@ void weft_model_free(weft_model *m)
     free(m);
 }
 
+static size_t block_numbers(const node *n, block_kind kind) { return kind == BLOCKS_PARAMS ? n->block_numbers : n->buffer_numbers; }
+
+real **model_blocks(const weft_model *m, block_kind kind, arena *a)
+{
+    real **blocks = arena_array(a, m->graph.n_nodes, sizeof *blocks);
+    for (size_t i = 0; blocks && i < m->graph.n_nodes; i++) {
+        const size_t numbers = block_numbers(&m->graph.nodes[i], kind);
+        if (numbers && !(blocks[i] = arena_array(a, numbers, sizeof(real))))
+            return NULL;
+    }
+    return blocks;
+}
+
+void model_copy_blocks(const weft_model *m, block_kind kind, real *const *from, real *const *to)
+{
+    for (size_t i = 0; i < m->graph.n_nodes; i++)
+        if (from[i])
+            memcpy(to[i], from[i], block_numbers(&m->graph.nodes[i], kind) * sizeof(real));
+}
+
 weft_status model_prepare(weft_model *m, size_t features, weft_error *err)
 {
     if (m->weights && m->graph.in == features)
@@ -51,17 +71,23 @@ weft_status model_prepare(weft_model *m, size_t features, weft_error *err)
     if (m->weights)
         return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "the model takes %zu numbers a sample, not %zu", m->graph.in, features);
     TRY(graph_infer(&m->graph, features, err));
-    real **weights = arena_array(&m->parameters, m->graph.n_nodes, sizeof *weights);
-    if (!weights)
+    real **weights = model_blocks(m, BLOCKS_PARAMS, &m->parameters);
+    m->buffers = model_blocks(m, BLOCKS_BUFFERS, &m->parameters);
+    if (!weights || !m->buffers)
         return fail_memory(err);
-    for (size_t i = 0; i < m->graph.n_nodes; i++) {
-        const size_t numbers = m->graph.nodes[i].block_numbers;
-        if (numbers && !(weights[i] = arena_array(&m->parameters, numbers, sizeof **weights)))
-            return fail_memory(err);
-    }
     m->weights = weights;
     m->version++;
     return WEFT_OK;
+}
+
+/* What a node's buffers are before the first step. */
+static void begin_buffers(const weft_model *m, const node *n)
+{
+    operand rows = n->buffer_block;
+    rows.data = m->buffers[n->index];
+    for (size_t b = 0; b < n->n_buffers; b++)
+        for (size_t i = 0; i < shape_numbers(&n->buffers[b].shape); i++)
+            *element(&rows, b, i) = (real)n->buffers[b].init_low;
 }
 
 /* Draws the parameters of one layer into its block. */
@@ -89,9 +115,11 @@ static weft_status draw(weft_model *m, const node *n, uint64_t seed, weft_error 
 weft_status weft_model_init(weft_model *m, size_t features, uint64_t seed, weft_error *err)
 {
     TRY(model_prepare(m, features, err));
-    for (size_t i = 0; i < m->graph.n_nodes; i++)
+    for (size_t i = 0; i < m->graph.n_nodes; i++) {
+        begin_buffers(m, &m->graph.nodes[i]);
         if (m->weights[i])
             TRY(draw(m, &m->graph.nodes[i], seed, err));
+    }
     return WEFT_OK;
 }
 
@@ -108,7 +136,8 @@ static weft_status prepare_forward(weft_model *m, size_t n, weft_error *err)
         return WEFT_OK;
     plan_free(m->forward);
     m->forward_batch = n;
-    m->forward = plan_compile(&(plan_spec){.graph = &m->graph, .kernels = m->kernels, .mode = PLAN_FORWARD, .batch = n, .weights = m->weights},
+    m->forward = plan_compile(&(plan_spec){.graph = &m->graph, .kernels = m->kernels, .mode = PLAN_FORWARD, .batch = n, .weights = m->weights,
+                                          .buffers = m->buffers},
                               err);
     return m->forward ? WEFT_OK : WEFT_NO_MEMORY;
 }

@@ -5,72 +5,147 @@
 
 #include "train/train.h"
 
-size_t model_tensors(const weft_model *m)
+/* A node's tensors of a kind. */
+static const param *params_of(const node *n, block_kind kind, size_t *count)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < m->graph.n_nodes; i++)
-        n += m->graph.nodes[i].n_params;
-    return n;
+    *count = kind == BLOCKS_PARAMS ? n->n_params : n->n_buffers;
+    return kind == BLOCKS_PARAMS ? n->params : n->buffers;
 }
 
-static const char *tensor_name(const named_blocks *b, const node *n, size_t param_index, arena *a)
+size_t model_tensors(const weft_model *m, block_kind kind)
 {
-    return arena_printf(a, "%s%s.%s%s", b->prefix, n->path, n->params[param_index].name, b->suffix);
+    size_t sum = 0, n;
+    for (size_t i = 0; i < m->graph.n_nodes; i++, sum += n)
+        params_of(&m->graph.nodes[i], kind, &n);
+    return sum;
+}
+
+static const char *tensor_name(const named_blocks *b, const node *n, const param *p, arena *a)
+{
+    return arena_printf(a, "%s%s.%s%s", b->prefix, n->path, p->name, b->suffix);
+}
+
+static operand buffer_rows(const node *n, real *block)
+{
+    operand rows = n->buffer_block;
+    rows.data = block;
+    return rows;
+}
+
+/* A count is a whole number, as PyTorch has it; everything else is float32. */
+static bool is_count(const param *p) { return p->shape.n_dims == 0; }
+
+static weft_status export_buffers(const node *n, const named_blocks *from, tensor *tensors, arena *a)
+{
+    const operand rows = buffer_rows(n, from->blocks[n->index]);
+    for (size_t b = 0; b < n->n_buffers; b++) {
+        const param *p = &n->buffers[b];
+        const size_t numbers = shape_numbers(&p->shape);
+        const char *name = tensor_name(from, n, p, a);
+        float *values = arena_array(a, numbers, sizeof *values);
+        int64_t *count = arena_alloc(a, sizeof *count);
+        if (!name || !values || !count)
+            return WEFT_NO_MEMORY;
+        for (size_t i = 0; i < numbers; i++)
+            values[i] = (float)*element(&rows, b, i);
+        *count = (int64_t)values[0];
+        tensors[b] = (tensor){name, is_count(p) ? DTYPE_I64 : DTYPE_F32, p->shape, is_count(p) ? (const void *)count : values};
+    }
+    return WEFT_OK;
+}
+
+static weft_status export_params(const node *n, const named_blocks *from, tensor *tensors, arena *a)
+{
+    float *params[MAX_PARAMS] = {0};
+    for (size_t p = 0; p < n->n_params; p++) {
+        params[p] = arena_array(a, shape_numbers(&n->params[p].shape), sizeof(float));
+        const char *name = tensor_name(from, n, &n->params[p], a);
+        if (!params[p] || !name)
+            return WEFT_NO_MEMORY;
+        tensors[p] = (tensor){name, DTYPE_F32, n->params[p].shape, params[p]};
+    }
+    if (n->n_params)
+        n->op->unpack(n, from->blocks[n->index], params);
+    return WEFT_OK;
 }
 
 weft_status model_export(const weft_model *m, const named_blocks *from, tensor *tensors, size_t *n_tensors, arena *a)
 {
     for (size_t i = 0; i < m->graph.n_nodes; i++) {
         const node *n = &m->graph.nodes[i];
-        float *params[MAX_PARAMS] = {0};
-        for (size_t p = 0; p < n->n_params; p++) {
-            params[p] = arena_array(a, shape_numbers(&n->params[p].shape), sizeof(float));
-            const char *name = tensor_name(from, n, p, a);
-            if (!params[p] || !name)
-                return WEFT_NO_MEMORY;
-            tensors[(*n_tensors)++] = (tensor){name, DTYPE_F32, n->params[p].shape, params[p]};
-        }
-        if (n->n_params)
-            n->op->unpack(n, from->blocks[i], params);
+        size_t count;
+        params_of(n, from->kind, &count);
+        TRY((from->kind == BLOCKS_PARAMS ? export_params : export_buffers)(n, from, tensors + *n_tensors, a));
+        *n_tensors += count;
     }
     return WEFT_OK;
 }
 
-static weft_status find_param(const node *n, size_t p, const tensor_file *file, const char *name, const char *path, const float **data,
-                              weft_error *err)
+/* What is being imported, and from where. */
+typedef struct import {
+    const named_blocks *to;
+    const tensor_file *file;
+    const char *path;
+    arena names;
+    weft_error *err;
+} import;
+
+static weft_status find_param(import *in, const node *n, const param *p, const void **data)
 {
-    const tensor *t = tensor_file_find(file, name);
+    const char *name = tensor_name(in->to, n, p, &in->names);
+    const tensor *t = name ? tensor_file_find(in->file, name) : NULL;
+    const dtype type = is_count(p) ? DTYPE_I64 : DTYPE_F32;
     char found[128], wanted[128];
+    if (!name)
+        return fail_memory(in->err);
     if (!t)
-        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no tensor \"%s\"; the model's %s needs one of shape %s", name, n->spec,
-                    shape_print(&n->params[p].shape, wanted));
-    if (t->type != DTYPE_F32 || !shape_equal(&t->shape, &n->params[p].shape))
-        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "tensor \"%s\" is %s %s, but the model's %s needs float32 %s", name,
-                    dtype_name(t->type), shape_print(&t->shape, found), n->spec, shape_print(&n->params[p].shape, wanted));
+        return fail(in->err, WEFT_BAD_INPUT, (where){in->path, 0, 0}, "no tensor \"%s\"; the model's %s needs one of shape %s", name, n->spec,
+                    shape_print(&p->shape, wanted));
+    if (t->type != type || !shape_equal(&t->shape, &p->shape))
+        return fail(in->err, WEFT_BAD_INPUT, (where){in->path, 0, 0}, "tensor \"%s\" is %s %s, but the model's %s needs %s %s", name,
+                    dtype_name(t->type), shape_print(&t->shape, found), n->spec, dtype_name(type), shape_print(&p->shape, wanted));
     *data = t->data;
     return WEFT_OK;
 }
 
-weft_status model_import(const weft_model *m, const named_blocks *to, const tensor_file *file, const char *path, weft_error *err)
+static void import_buffers(const node *n, const void *const data[], real *block)
 {
-    arena names = {0};
+    const operand rows = buffer_rows(n, block);
+    for (size_t b = 0; b < n->n_buffers; b++)
+        for (size_t i = 0; i < shape_numbers(&n->buffers[b].shape); i++)
+            *element(&rows, b, i) = is_count(&n->buffers[b]) ? (real)*(const int64_t *)data[b] : (real)((const float *)data[b])[i];
+}
+
+static weft_status import_node(import *in, const node *n)
+{
+    const void *data[MAX(MAX_PARAMS, MAX_BUFFERS)] = {0};
+    size_t count;
+    const param *params = params_of(n, in->to->kind, &count);
     weft_status status = WEFT_OK;
-    for (size_t i = 0; i < m->graph.n_nodes; i++) {
-        const node *n = &m->graph.nodes[i];
-        const float *params[MAX_PARAMS] = {0};
-        weft_status one = WEFT_OK;
-        for (size_t p = 0; p < n->n_params; p++) {
-            const char *name = tensor_name(to, n, p, &names);
-            const weft_status this = name ? find_param(n, p, file, name, path, &params[p], err) : fail_memory(err);
-            one = one == WEFT_OK ? this : one;
-        }
-        if (n->n_params && one == WEFT_OK)
-            n->op->pack(n, params, to->blocks[i]);
+    for (size_t p = 0; p < count; p++) {
+        const weft_status one = find_param(in, n, &params[p], &data[p]);
         status = status == WEFT_OK ? one : status;
     }
-    arena_deinit(&names);
+    if (status == WEFT_OK && count && in->to->kind == BLOCKS_PARAMS)
+        n->op->pack(n, (const float *const *)data, in->to->blocks[n->index]);
+    else if (status == WEFT_OK && count)
+        import_buffers(n, data, in->to->blocks[n->index]);
     return status;
 }
+
+weft_status model_import(const weft_model *m, const named_blocks *to, const tensor_file *file, const char *path, weft_error *err)
+{
+    import in = {to, file, path, {0}, err};
+    weft_status status = WEFT_OK;
+    for (size_t i = 0; i < m->graph.n_nodes; i++) {
+        const weft_status one = import_node(&in, &m->graph.nodes[i]);
+        status = status == WEFT_OK ? one : status;
+    }
+    arena_deinit(&in.names);
+    return status;
+}
+
+static size_t all_tensors(const weft_model *m) { return model_tensors(m, BLOCKS_PARAMS) + model_tensors(m, BLOCKS_BUFFERS); }
 
 /* ---- Notes ---- */
 
@@ -87,13 +162,14 @@ static char *classes_json(const weft_model *m)
 static weft_status write_model(const weft_model *m, const char *path, arena *a, weft_error *err)
 {
     tensor_file file = {0};
-    tensor *tensors = arena_array(a, MAX(model_tensors(m), 1), sizeof *tensors);
+    tensor *tensors = arena_array(a, MAX(all_tensors(m), 1), sizeof *tensors);
     const char *(*notes)[2] = arena_array(a, 6, sizeof *notes);
     char number[32], *classes = classes_json(m);
     const char *own_classes = classes ? arena_text(a, classes) : NULL;
     free(classes);
     if (!tensors || !notes || !own_classes ||
-        model_export(m, &(named_blocks){"", "", m->weights}, tensors, &file.n_tensors, a) != WEFT_OK)
+        model_export(m, &(named_blocks){"", "", BLOCKS_PARAMS, m->weights}, tensors, &file.n_tensors, a) != WEFT_OK ||
+        model_export(m, &(named_blocks){"", "", BLOCKS_BUFFERS, m->buffers}, tensors, &file.n_tensors, a) != WEFT_OK)
         return fail_memory(err);
     const char *const all[][2] = {
         {"weft.format", "1"},
@@ -171,12 +247,13 @@ static weft_status take(weft_model *m, const tensor_file *file, const char *path
     if (!features)
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no \"0.weight\" of two dimensions; is this a model of torch.nn.Sequential's form?");
     TRY(model_prepare(m, features, err));
-    if (file->n_tensors != model_tensors(m))
+    if (file->n_tensors != all_tensors(m))
         fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the file has %zu tensors, but the model \"%s\" needs %zu", file->n_tensors, m->layers,
-             model_tensors(m));
+             all_tensors(m));
     m->version++;
-    TRY(model_import(m, &(named_blocks){"", "", m->weights}, file, path, err));
-    if (file->n_tensors != model_tensors(m))
+    TRY(model_import(m, &(named_blocks){"", "", BLOCKS_PARAMS, m->weights}, file, path, err));
+    TRY(model_import(m, &(named_blocks){"", "", BLOCKS_BUFFERS, m->buffers}, file, path, err));
+    if (file->n_tensors != all_tensors(m))
         return WEFT_BAD_INPUT;
     if (scale && (!parse_double(scale, &m->scale) || m->scale <= 0))
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its scale is \"%s\", which is not a number above 0", scale);

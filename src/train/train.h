@@ -16,6 +16,7 @@ struct weft_model {
     const kernels *kernels;
     const char *layers;  /* as given: "linear 1000, relu, linear 10" */
     real **weights;      /* [n_nodes], packed; NULL until the input's size is known */
+    real **buffers;      /* [n_nodes]: what training keeps beside them */
     uint64_t version;    /* counts how often they were changed, by whomever */
     double scale;        /* what samples are divided by: kept in the model's file */
     const char *data;    /* what it was trained on, and its classes; NULL: nothing is known */
@@ -29,10 +30,17 @@ struct weft_model {
 
 /* Lets sizes flow and gives every block zeroed memory; nothing when they exist for this size already. */
 weft_status model_prepare(weft_model *m, size_t features, weft_error *err);
-/* Blocks of numbers that are packed like the weights (the weights, an optimizer's state), under the names of a state dict:
+/* What a block holds for every node. */
+typedef enum block_kind { BLOCKS_PARAMS, BLOCKS_BUFFERS } block_kind;
+/* Zeroed blocks for all nodes, NULL where one has none. NULL: no memory. */
+real **model_blocks(const weft_model *m, block_kind kind, arena *a);
+/* from to to, every block. */
+void model_copy_blocks(const weft_model *m, block_kind kind, real *const *from, real *const *to);
+/* Blocks of numbers that are packed like the weights (the weights, an optimizer's state) or like buffers, under the names of a state dict:
  * PREFIX LAYER.NAME SUFFIX. */
 typedef struct named_blocks {
     const char *prefix, *suffix;
+    block_kind kind;
     real *const *blocks; /* [n_nodes] */
 } named_blocks;
 
@@ -40,8 +48,8 @@ typedef struct named_blocks {
 weft_status model_export(const weft_model *m, const named_blocks *from, tensor *tensors, size_t *n_tensors, arena *a);
 /* Fills them from a file; a missing or misshapen tensor is a mistake. */
 weft_status model_import(const weft_model *m, const named_blocks *to, const tensor_file *file, const char *path, weft_error *err);
-/* How many tensors model_export makes. */
-size_t model_tensors(const weft_model *m);
+/* How many tensors model_export makes of blocks of that kind. */
+size_t model_tensors(const weft_model *m, block_kind kind);
 
 /* ---- The trainer (trainer.c, evaluate.c) ---- */
 
@@ -66,7 +74,7 @@ struct weft_trainer {
     plan *train[2], *evaluate[2]; /* by batch size: the full one and the last, smaller one; compiled when first needed */
     size_t train_batch[2], evaluate_batch[2];
     drawn_batch drawn[2]; /* the batch of the step that runs and of the one behind it, in turns */
-    real **last_good;     /* [n_nodes]: the parameters before the epoch */
+    real **last_good, **last_good_buffers; /* [n_nodes]: those of before the epoch */
     size_t epoch;         /* epochs done */
     size_t step_of_epoch; /* steps done in the one that is under way */
     double loss_sum;      /* of those steps */

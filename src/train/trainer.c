@@ -21,6 +21,18 @@ static weft_status read_texts(weft_trainer *t, weft_error *err)
     return one != WEFT_OK ? one : other != WEFT_OK ? other : known ? WEFT_OK : WEFT_BAD_INPUT;
 }
 
+/* Whether every layer can do with the n samples of a training step. */
+static weft_status check_batch(const weft_trainer *t, size_t n, weft_error *err)
+{
+    const graph *g = &t->model->graph;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (n < g->nodes[i].op->least_batch)
+            return fail(err, WEFT_BAD_INPUT, (where){"batch", 0, 0},
+                        "layer %s (%s) trains on %zu samples at least, but a batch has %zu; choose another size of batch",
+                        g->nodes[i].path, g->nodes[i].spec, g->nodes[i].op->least_batch, n);
+    return WEFT_OK;
+}
+
 static weft_status check_data(weft_trainer *t, weft_error *err)
 {
     const weft_dataset *d = t->data;
@@ -29,22 +41,14 @@ static weft_status check_data(weft_trainer *t, weft_error *err)
                     t->model->graph.out, d->name, d->n_classes, d->n_classes);
     if (!t->options.keep_order && d->split[WEFT_TRAIN].n > UINT32_MAX)
         return fail(err, WEFT_BAD_INPUT, (where){d->name, 0, 0}, "more than 2^32 samples are not supported");
+    const size_t last = d->split[WEFT_TRAIN].n % t->options.batch;
+    TRY(check_batch(t, last ? last : t->options.batch, err));
+    TRY(check_batch(t, t->options.batch, err));
     t->model->data = d->name;
     t->model->class_names = d->class_names;
     t->model->n_classes = d->n_classes;
     t->model->scale = t->options.scale;
     return WEFT_OK;
-}
-
-/* A second set of blocks, as large as the model's parameters. */
-static real **like_weights(weft_trainer *t)
-{
-    const graph *g = &t->model->graph;
-    real **blocks = arena_array(&t->memory, g->n_nodes, sizeof *blocks);
-    for (size_t i = 0; blocks && i < g->n_nodes; i++)
-        if (g->nodes[i].block_numbers && !(blocks[i] = arena_array(&t->memory, g->nodes[i].block_numbers, sizeof(real))))
-            return NULL;
-    return blocks;
 }
 
 /* Room for the copies of the parameters that the kernels want. */
@@ -83,8 +87,9 @@ static weft_status prepare(weft_trainer *t, weft_error *err)
     size_t *numbers = arena_array(&t->memory, m->graph.n_nodes, sizeof *numbers);
     for (size_t i = 0; i < 2; i++)
         t->drawn[i].index = arena_array(&t->memory, t->options.batch, sizeof *t->drawn[i].index);
-    t->last_good = like_weights(t);
-    if (!numbers || !t->drawn[0].index || !t->drawn[1].index || !t->last_good)
+    t->last_good = model_blocks(m, BLOCKS_PARAMS, &t->memory);
+    t->last_good_buffers = model_blocks(m, BLOCKS_BUFFERS, &t->memory);
+    if (!numbers || !t->drawn[0].index || !t->drawn[1].index || !t->last_good || !t->last_good_buffers)
         return fail_memory(err);
     for (size_t i = 0; i < m->graph.n_nodes; i++)
         numbers[i] = m->graph.nodes[i].block_numbers;
@@ -132,7 +137,8 @@ plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n)
 {
     const bool train = mode == PLAN_TRAIN;
     return (plan_spec){.graph = &t->model->graph, .kernels = train ? &t->kernels : t->model->kernels, .mode = mode, .batch = n,
-                       .weights = t->model->weights, .copies = train ? t->copies : NULL, .loss = t->loss, .loss_fields = t->loss_fields,
+                       .weights = t->model->weights, .buffers = t->model->buffers,
+                       .copies = train ? t->copies : NULL, .loss = t->loss, .loss_fields = t->loss_fields,
                        .optimizer = &t->optimizer};
 }
 
@@ -156,12 +162,18 @@ size_t trainer_steps_per_epoch(const weft_trainer *t)
     return (t->data->split[WEFT_TRAIN].n + t->options.batch - 1) / t->options.batch;
 }
 
-static void copy_blocks(const weft_trainer *t, real *const *from, real *const *to)
+/* The model as it was before the epoch. */
+static void keep_model(weft_trainer *t)
 {
-    for (size_t i = 0; i < t->model->graph.n_nodes; i++)
-        if (from[i])
-            memcpy(to[i], from[i], t->model->graph.nodes[i].block_numbers * sizeof(real));
-    t->model->version += to == t->model->weights;
+    model_copy_blocks(t->model, BLOCKS_PARAMS, t->model->weights, t->last_good);
+    model_copy_blocks(t->model, BLOCKS_BUFFERS, t->model->buffers, t->last_good_buffers);
+}
+
+static void take_model_back(weft_trainer *t)
+{
+    model_copy_blocks(t->model, BLOCKS_PARAMS, t->last_good, t->model->weights);
+    model_copy_blocks(t->model, BLOCKS_BUFFERS, t->last_good_buffers, t->model->buffers);
+    t->model->version++;
 }
 
 static weft_status diverged(weft_trainer *t, double loss, weft_error *err)
@@ -214,7 +226,7 @@ weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err)
     const double begin = now_seconds();
     const data_split *s = &t->data->split[WEFT_TRAIN];
     if (t->step_of_epoch == 0) {
-        copy_blocks(t, t->model->weights, t->last_good);
+        keep_model(t);
         t->loss_sum = t->train_seconds = 0;
     }
     const drawn_batch *now = draw(t, t->step_of_epoch), *next = draw(t, t->step_of_epoch + 1);
@@ -222,10 +234,11 @@ weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err)
     if (!p)
         return WEFT_NO_MEMORY;
     const batch b = {.samples = s->samples, .bytes = t->data->type == DTYPE_U8, .scale = t->options.scale, .labels = s->labels,
-                     .index = now->index, .n = now->n, .next = next->index, .n_next = next->n};
+                     .index = now->index, .n = now->n, .seed = t->options.seed,
+                     .number = t->epoch * trainer_steps_per_epoch(t) + t->step_of_epoch, .next = next->index, .n_next = next->n};
     const weft_status status = run_step(t, p, &b, loss, err);
     if (status == WEFT_DIVERGED)
-        copy_blocks(t, t->last_good, t->model->weights);
+        take_model_back(t);
     t->loss_sum += *loss;
     t->step_of_epoch++;
     t->train_seconds += now_seconds() - begin;
@@ -252,7 +265,7 @@ weft_status trainer_end_epoch(weft_trainer *t, weft_metrics *metrics, weft_error
     t->step_of_epoch = 0;
     if (isfinite(train.loss) && isfinite(val.loss))
         return WEFT_OK;
-    copy_blocks(t, t->last_good, t->model->weights);
+    take_model_back(t);
     return fail(err, WEFT_DIVERGED, (where){"training", 0, 0}, "epoch %zu: the loss over the whole %s is not finite; try a lower learning rate",
                 t->epoch, isfinite(train.loss) ? "test set" : "training set");
 }
@@ -276,7 +289,7 @@ static weft_status callers_batch(const weft_trainer *t, const weft_batch *b, bat
         if (b->y[i] < 0 || (size_t)b->y[i] >= t->model->graph.out)
             return fail(err, WEFT_BAD_INPUT, (where){"batch", 0, 0}, "label %zu is %d, but the model has classes 0 to %zu", i, b->y[i],
                         t->model->graph.out - 1);
-    *out = (batch){.samples = b->x, .scale = 1, .labels = b->y, .n = b->n};
+    *out = (batch){.samples = b->x, .scale = 1, .labels = b->y, .n = b->n, .seed = t->options.seed, .number = t->optimizer.t};
     return WEFT_OK;
 }
 
@@ -284,6 +297,7 @@ weft_status weft_trainer_step(weft_trainer *t, const weft_batch *given, double *
 {
     batch b;
     TRY(callers_batch(t, given, &b, err));
+    TRY(check_batch(t, b.n, err));
     plan *p = trainer_plan(t, PLAN_TRAIN, b.n, err);
     return p ? run_step(t, p, &b, loss, err) : WEFT_NO_MEMORY;
 }

@@ -109,7 +109,7 @@ class Case(unittest.TestCase):
 
 
 def read_tensors(path):
-    """{name: (shape, bytes)} of a safetensors file of float32, and its notes."""
+    """{name: (shape, bytes)} of a safetensors file of float32, with counts in int64, and its notes."""
     with open(path, "rb") as file:
         content = file.read()
     (length,) = struct.unpack_from("<Q", content)
@@ -117,9 +117,9 @@ def read_tensors(path):
     notes = header.pop("__metadata__", {})
     tensors = {}
     for name, entry in header.items():
-        assert entry["dtype"] == "F32", entry
+        assert entry["dtype"] == "F32" or (entry["dtype"] == "I64" and entry["shape"] == []), entry
         begin, end = entry["data_offsets"]
-        assert end - begin == 4 * math.prod(entry["shape"]) and 8 + length + end <= len(content), (name, entry)
+        assert end - begin == (4 if entry["dtype"] == "F32" else 8) * math.prod(entry["shape"]) and 8 + length + end <= len(content), (name, entry)
         tensors[name] = (entry["shape"], content[8 + length + begin:8 + length + end])
     return tensors, notes
 

@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+"""Blocks, normalisation and dropout through the command: names of a state dict, the same bits after a stop, what is refused."""
+import os
+import signal
+import struct
+import time
+
+import small
+import weft
+
+LAYERS = """\
+data: {set: ./small, scale: 255}
+model: [linear 24, batch_norm, relu, dropout 0.2, {residual: [linear 24, layer_norm, prelu, linear 24]}, batch_norm cumulative=true, linear 10]
+optimizer: {name: adam, lr: 0.003}
+train: {epochs: 40, batch: 32, seed: 5}
+"""
+
+# What torch.nn.Sequential(Linear, BatchNorm1d, ReLU, Dropout, Residual(Sequential)(Linear, LayerNorm, PReLU, Linear), BatchNorm1d, Linear)
+# has in its state dict.
+STATE = {
+    "0.weight": [24, 784], "0.bias": [24],
+    "1.weight": [24], "1.bias": [24], "1.running_mean": [24], "1.running_var": [24], "1.num_batches_tracked": [],
+    "4.0.weight": [24, 24], "4.0.bias": [24], "4.1.weight": [24], "4.1.bias": [24], "4.2.weight": [1], "4.3.weight": [24, 24], "4.3.bias": [24],
+    "5.weight": [24], "5.bias": [24], "5.running_mean": [24], "5.running_var": [24], "5.num_batches_tracked": [],
+    "6.weight": [10, 24], "6.bias": [10],
+}
+
+
+class Layers(weft.Case):
+    def setUp(self):
+        super().setUp()
+        small.make(self.path("small"))
+        self.write("e.yaml", LAYERS)
+
+    def test_the_model_has_the_names_and_shapes_of_torchs_state_dict(self):
+        self.weft("train", "e.yaml", "-o", "run", "--quiet", "--set", "train.epochs=2")
+        tensors, _ = weft.read_tensors(self.path("run", "model.safetensors"))
+        self.assertEqual({name: shape for name, (shape, _) in tensors.items()}, STATE)
+        steps = 2 * -(-600 // 32)
+        self.assertEqual(struct.unpack("<q", tensors["1.num_batches_tracked"][1]), (steps,))
+        self.assertTrue(all(variance > 0 for variance in weft.tensor_numbers(tensors["5.running_var"][1])))
+
+    def test_evaluation_of_the_saved_model_is_that_of_the_run(self):
+        self.weft("train", "e.yaml", "-o", "run", "--quiet", "--set", "train.epochs=2")
+        last = self.read_lines("run", "metrics.jsonl")[-1]
+        said = self.weft("eval", "run").stdout
+        self.assertIn(f"loss {last['val_loss']:.4f}, accuracy {100 * last['val_acc']:.2f} %", said)
+
+    def test_a_run_that_was_stopped_ends_at_the_same_bits(self):
+        process = self.start("train", "e.yaml", "-o", "run", "--quiet")
+        while not self.exists("run", "checkpoint", "state.safetensors"):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.weft("train", "e.yaml", "-o", "run", "--quiet", "--resume")
+        self.weft("train", "e.yaml", "-o", "whole", "--quiet", "--threads", "3")
+        for name in ("model.safetensors", "best.safetensors"):
+            self.assertEqual(self.read("run", name), self.read("whole", name), name)
+
+    def test_a_last_batch_of_one_sample_is_refused_before_anything_runs(self):
+        said = self.weft("train", "e.yaml", "-o", "run", "--set", "train.batch=599", code=2).stderr
+        self.assertIn("layer 1 (batch_norm) trains on 2 samples at least, but a batch has 1", said)
+        self.assertFalse(os.path.exists(self.path("run", "model.safetensors")))
+
+    def test_a_block_whose_ends_do_not_fit_is_refused(self):
+        said = self.weft("train", "e.yaml", "-o", "run", "--set", "model=[linear 24, {residual: [linear 23]}, linear 10]", code=2).stderr
+        self.assertIn("these are 24 and 23 numbers", said)
+
+
+weft.main()
