@@ -173,6 +173,9 @@ void rng_u32x4(uint64_t seed, rng_purpose purpose, uint32_t stream, uint64_t ind
 /* n numbers uniform in [low, high): number i is made from block i / 4 of (seed, purpose, stream). */
 void rng_uniform(uint64_t seed, rng_purpose purpose, uint32_t stream, float low, float high, size_t n, float *out);
 
+/* n numbers, normal about `mean`: numbers i are made from block i / 4 as above (Box and Muller, 1958). */
+void rng_normal(uint64_t seed, rng_purpose purpose, uint32_t stream, double mean, double std, size_t n, float *out);
+
 /* A keyed permutation of 0..n-1: where position i lies, in O(1) and without memory (Feistel network with cycle walking). */
 typedef struct permutation {
     uint64_t n;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include <Random123/philox.h>
+#include <sleef.h>
 
 void rng_u32x4(uint64_t seed, rng_purpose purpose, uint32_t stream, uint64_t index, uint32_t out[4])
 {
@@ -22,6 +23,29 @@ void rng_uniform(uint64_t seed, rng_purpose purpose, uint32_t stream, float low,
         float unit = (float)(block[i % 4] >> 8) * 0x1p-24f; /* exact, below 1 */
         float x = low + (high - low) * unit;
         out[i] = x < high ? x : nextafterf(high, low); /* the sum may round up to `high` */
+    }
+}
+
+/* Two normal numbers from two words. SLEEF's functions in plain C make the same bits everywhere. */
+static void normal_pair(uint32_t radius_word, uint32_t angle_word, double out[2])
+{
+    const double unit = ((double)radius_word + 0.5) * 0x1p-32, turn = (double)angle_word * 0x1p-31;
+    const double radius = sqrt(-2 * Sleef_cinz_logd1_u10purec(unit));
+    out[0] = radius * Sleef_cinz_cospid1_u05purec(turn);
+    out[1] = radius * Sleef_cinz_sinpid1_u05purec(turn);
+}
+
+void rng_normal(uint64_t seed, rng_purpose purpose, uint32_t stream, double mean, double std, size_t n, float *out)
+{
+    double four[4] = {0};
+    for (size_t i = 0; i < n; i++) {
+        if (i % 4 == 0) {
+            uint32_t block[4];
+            rng_u32x4(seed, purpose, stream, i / 4, block);
+            normal_pair(block[0], block[1], four);
+            normal_pair(block[2], block[3], four + 2);
+        }
+        out[i] = (float)(mean + std * four[i % 4]);
     }
 }
 

@@ -2,6 +2,8 @@
 #ifndef GRAPH_H
 #define GRAPH_H
 
+#include <string.h>
+
 #include "kernel/kernel.h"
 #include "tensor/tensor.h"
 
@@ -10,12 +12,42 @@ typedef struct builder builder;
 
 /* ---- Nodes ---- */
 
+/* What a parameter is drawn for. */
+typedef struct parameter_draw {
+    shape shape;
+    uint64_t seed;
+    uint32_t stream;
+} parameter_draw;
+
+/* A rule by which parameters begin; a row of init.c's table. */
+typedef struct init_kind {
+    const char *name, *help, *formula;
+    const field *fields; /* NULL: none */
+    size_t fields_bytes;
+    bool matrix; /* for weights [out, in] only */
+    weft_status (*draw)(const void *fields, const parameter_draw *d, float *out);
+} init_kind;
+
+/* A rule with its settings. */
+typedef struct initialiser {
+    const init_kind *kind; /* NULL: none was asked for */
+    const void *fields;
+} initialiser;
+
 /* A parameter as a state dict has it. */
 typedef struct param {
     const char *name; /* "weight" */
     shape shape;
-    float init_low, init_high; /* drawn uniformly in between */
+    float init_low, init_high; /* drawn uniformly in between, unless another rule is asked for */
 } param;
+
+const init_kind *init_kinds(size_t *n);
+/* Reads "kaiming_normal relu". */
+weft_status init_read(const char *spec, where at, initialiser *out, arena *a, weft_error *err);
+/* Whether a rule can be that of a parameter. */
+weft_status init_fits(const initialiser *i, const param *p, where at, weft_error *err);
+/* out: [shape]; a function of seed and stream. Without a rule, the parameter's own. WEFT_NO_MEMORY or WEFT_OK. */
+weft_status init_draw(const initialiser *i, const param *p, uint64_t seed, uint32_t stream, float *out);
 
 #define MAX_PARAMS 2
 #define MAX_BUFFERS 3
@@ -27,6 +59,7 @@ enum { MAX_NODE_IN = 2 };
 typedef struct node {
     const op *op;
     const void *fields;
+    initialiser init, bias_init; /* of its weights, of its bias */
     where at;           /* where the user wrote it */
     const char *spec;   /* in short: "linear 1000" */
     size_t index;       /* its place among the nodes */
@@ -52,6 +85,9 @@ typedef struct graph {
     size_t in, out;
     size_t n_parameters;
 } graph;
+
+/* The rule by which a node's parameter begins. */
+static inline const initialiser *node_init(const node *n, size_t p) { return strcmp(n->params[p].name, "bias") == 0 ? &n->bias_init : &n->init; }
 
 /* Whether the gradient of what a node takes is needed: something before it has parameters. */
 static inline bool node_wants_dx(const graph *g, const node *n)

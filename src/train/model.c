@@ -99,10 +99,7 @@ static weft_status draw(weft_model *m, const node *n, uint64_t seed, weft_error 
     for (size_t p = 0; p < n->n_params && status == WEFT_OK; p++) {
         const size_t numbers = shape_numbers(&n->params[p].shape);
         params[p] = arena_array(&scratch, numbers, sizeof(float));
-        if (params[p])
-            rng_uniform(seed, RNG_INIT, (uint32_t)(n->index * MAX_PARAMS + p), n->params[p].init_low, n->params[p].init_high, numbers,
-                        params[p]);
-        else
+        if (!params[p] || init_draw(node_init(n, p), &n->params[p], seed, (uint32_t)(n->index * MAX_PARAMS + p), params[p]) != WEFT_OK)
             status = fail_memory(err);
     }
     if (status == WEFT_OK)
