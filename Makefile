@@ -133,6 +133,10 @@ demo: deps
 check: check-deps
 	$(Q)$(MAKE) --no-print-directory run-tests
 
+# The page that says what every name means, from the same tables that read them.
+reference: all
+	$(BUILD)/weft reference > docs/reference.md
+
 mutants: check-deps
 	$(Q)tests/mutants/run
 
@@ -190,11 +194,12 @@ help:
 	@echo 'make demo       install what is missing, build, train and draw the tutorial'
 	@echo 'make check      install what the tests need, build, run every test'
 	@echo 'make bench      measure against other libraries on this machine; ONLY=passes, grid, threads, many or small: a part of it'
+	@echo 'make reference  docs/reference.md, anew'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'SAN=address,undefined or thread, DEBUG=1, V=1 go with all of them;'
 	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator'
 
-.PHONY: all demo check mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
+.PHONY: all demo check reference mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:

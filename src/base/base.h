@@ -161,6 +161,9 @@ void fields_default(const field *table, void *out);
  * e.g. "%s: %s" or "%s=%s". */
 void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t);
 size_t fields_count(const field *table);
+/* "at least 0 and below 1": of a number. */
+enum { FIELD_RANGE_BYTES = 128 };
+const char *field_range(const field *f, char buffer[FIELD_RANGE_BYTES]);
 /* "linear 10 bias=false": a name, what is required, and what differs from its default; a bare value first. `named`: every value with its
  * key, and the first field always: "sgd lr=0.01". `table` may be NULL. Lives in the arena; NULL: no memory. */
 const char *fields_spec(const char *name, const field *table, const void *values, bool named, arena *a);

@@ -89,20 +89,26 @@ static bool in_range(const field *f, double x)
     return low && high;
 }
 
+const char *field_range(const field *f, char buffer[FIELD_RANGE_BYTES])
+{
+    char min[32], max[32];
+    int used = 0;
+    buffer[0] = '\0';
+    if (isfinite(f->min))
+        used = snprintf(buffer, FIELD_RANGE_BYTES, "%s %s", f->flags & FIELD_ABOVE_MIN ? "above" : "at least", print_double(f->min, min));
+    if (has_max(f) && isfinite(f->max))
+        snprintf(buffer + used, FIELD_RANGE_BYTES - (size_t)used, "%s%s %s", used > 0 ? " and " : "",
+                 f->flags & FIELD_BELOW_MAX ? "below" : "at most", print_double(f->max, max));
+    return buffer;
+}
+
 /* `part` names which number of a pair it is: "the first of ". */
 static bool check_range(reader *r, const field *f, const setting *s, double x, const char *part)
 {
+    char range[FIELD_RANGE_BYTES];
     if (in_range(f, x))
         return true;
-    char min[32], max[32], range[128];
-    int used = 0;
-    if (isfinite(f->min))
-        used = snprintf(range, sizeof range, "%s %s", f->flags & FIELD_ABOVE_MIN ? "above" : "at least",
-                        print_double(f->min, min));
-    if (has_max(f) && isfinite(f->max))
-        snprintf(range + used, sizeof range - (size_t)used, "%s%s %s", used > 0 ? " and " : "",
-                 f->flags & FIELD_BELOW_MAX ? "below" : "at most", print_double(f->max, max));
-    MISTAKE(r, s->at, "%s%s is %s, but must be %s", part, f->name, s->text, range);
+    MISTAKE(r, s->at, "%s%s is %s, but must be %s", part, f->name, s->text, field_range(f, range));
     return false;
 }
 
