@@ -9,6 +9,8 @@ enum { FEATURES = 20, CLASSES = 5, BATCH = 32, LAST_BATCH = 7, SEED = 42 };
 /* Every layer there is; odd widths, so that every kernel has tails. */
 static const char layers[] = "flatten, linear 33, batch_norm, relu, dropout 0.2, linear 17 bias=false, layer_norm, sigmoid, linear 9, "
                              "residual [tanh, linear 9, prelu], linear 5";
+/* For the optimizers, whose bits are to stay where a layer is new. */
+static const char plain_layers[] = "flatten, linear 33, relu, linear 17 bias=false, sigmoid, linear 9, tanh, linear 5";
 
 typedef struct net {
     arena memory;
@@ -53,11 +55,11 @@ static void append(float *const params[], const node *layer, real *block, text *
         text_add_bytes(out, (const char *)params[p], shape_numbers(&layer->params[p].shape) * sizeof(float));
 }
 
-static void net_make(net *n, isa level, const char *optimizer_spec)
+static void net_make(net *n, isa level, const char *model, const char *optimizer_spec)
 {
     weft_error err = {0};
     const where here = {"test", 0, 0};
-    const setting *list = setting_list_from_specs(&n->memory, layers, here, &err);
+    const setting *list = setting_list_from_specs(&n->memory, model, here, &err);
     const setting *loss = setting_from_spec(&n->memory, "cross_entropy", here, &err);
     const setting *map = setting_from_spec(&n->memory, optimizer_spec, here, &err);
     if (!list || !loss || !map || graph_build(&n->graph, list, level, &n->memory, &err) != WEFT_OK ||
@@ -114,11 +116,11 @@ static void train(net *n, isa level, pool *threads, uint32_t steps)
 }
 
 /* The parameters after so many steps, as bytes. */
-static text trained(isa level, const char *optimizer_spec, int n_threads, uint32_t steps)
+static text trained(isa level, const char *model, const char *optimizer_spec, int n_threads, uint32_t steps)
 {
     weft_error err = {0};
     net n = {0};
-    net_make(&n, level, optimizer_spec);
+    net_make(&n, level, model, optimizer_spec);
     pool *threads = pool_create(n_threads, &err);
     assert_non_null(threads);
     train(&n, level, threads, steps);
@@ -130,12 +132,12 @@ static text trained(isa level, const char *optimizer_spec, int n_threads, uint32
     return bits;
 }
 
-static void check_hash(const char *optimizer_spec, const char *if_fused, const char *if_not)
+static void check_hash(const char *model, const char *optimizer_spec, const char *if_fused, const char *if_not)
 {
     static const int counts[] = {1, 2, 3, 8};
     FOR_ISAS(level)
         for (size_t i = 0; i < COUNT(counts); i++) {
-            text bits = trained(level, optimizer_spec, counts[i], 50);
+            text bits = trained(level, model, optimizer_spec, counts[i], 50);
             char hex[65];
             sha256_hex(bits.data, bits.length, hex);
             if (strcmp(hex, kernels_of(level)->fused ? if_fused : if_not) != 0)
@@ -147,7 +149,7 @@ static void check_hash(const char *optimizer_spec, const char *if_fused, const c
 static void sgd_ends_at_the_same_bits_as_ever(void **unused)
 {
     (void)unused;
-    check_hash("sgd lr=0.1 momentum=0.9 weight_decay=0.0001",
+    check_hash(layers, "sgd lr=0.1 momentum=0.9 weight_decay=0.0001",
                "015797ad4cc96e81160539723441ca25b2178de4bf1a2d70f6378a6e4fd773a9",
                "f4353134d930a4bb16fe48439d595aebdfe9b924761d6257ebd92df0ac1b7f18");
 }
@@ -155,15 +157,67 @@ static void sgd_ends_at_the_same_bits_as_ever(void **unused)
 static void a_descent_ends_at_the_same_bits_as_ever(void **unused)
 {
     (void)unused;
-    check_hash("sgd lr=0.1", "dbe76d57200ab8ca0f22870c88eec610e235eae60758ada5cf08645d33e267e3",
+    check_hash(layers, "sgd lr=0.1", "dbe76d57200ab8ca0f22870c88eec610e235eae60758ada5cf08645d33e267e3",
                "8122590811d672bcb05ea6b6295e27b331f469b2b084f919552d8fa9f8030926");
 }
 
 static void adam_ends_at_the_same_bits_as_ever(void **unused)
 {
     (void)unused;
-    check_hash("adam lr=0.01", "9af43d09f7f42458e88f043ea28346a334106e4906bdcd26f139d27808d3f096",
+    check_hash(layers, "adam lr=0.01", "9af43d09f7f42458e88f043ea28346a334106e4906bdcd26f139d27808d3f096",
                "3ef0f8e6130bb1ba33b561ba09736dd7daefe41983ef6a5ad25d15e5ba8b9a09");
+}
+
+/* What every optimizer ends at with plain layers, on instruction sets that fuse and on those that do not. One sgd is a descent, one is not. */
+static const struct {
+    const char *optimizer, *if_fused, *if_not;
+} ends[] = {
+    {"sgd lr=0.1 momentum=0.9 weight_decay=0.0001", "749b095413bbedef498e03dd8a73ba1f6630583bbaa9aca41f05e497db30600d",
+     "8b3bcf567e0a7377a09e7c496d412bd82195512120528969773658713f853597"},
+    {"sgd lr=0.1", "20ec3c942bc01d69a38e6931be1697ce69ee430e0543e08ebf89408a486f2b42",
+     "073d55ecb8a725a58e7c65c31603ce0340edb76fc0a0338637ac225bd47739e0"},
+    {"adam lr=0.01", "342398312314ad34ee6e006865d2ac956b6c0c254c8aea4a67344eb20fd54969",
+     "0a80e810fdcb93124dec217d90369ec503eb85b6fec6f324053704b427967fbc"},
+    {"adam lr=0.01 amsgrad=true", "c243911979d6f22ef712224525068b355ae7fd45abb3d67fff7cdaf3f1109744",
+     "aa62692ce5e0c45654657d365546468c29a91eadc2e84040ff543a05f4c02b55"},
+    {"adamw lr=0.01", "e81c768fad280c729e0761c7414006944130d72c429e522f45ab99a38138131a",
+     "e203fdbf6093ccae0c203741edf1fdad9d34cea8b2a77f2243426ccd7a2f38f7"},
+    {"adagrad lr=0.02", "244a117d325091d37cd1b1cdbc4e54d4f9392b5538bdafa42c1c9c9206e85aa3",
+     "637d94587755c6ea91b5a547ec0d90d188ae1ce739c725f57eab427ec177048d"},
+    {"adadelta", "7a9cf735f4d792a9cf7eefd910c539ac0bdaeed6cfb9fb49e0d5f940bd6c7580",
+     "c6fd54b09bb0920b086d98fa2203a9837e6e2032ae3eb3ef34130e778f9a03e1"},
+    {"rmsprop lr=0.001 centered=true momentum=0.5", "251ff688f530eb58f246cf03af56c6b6285025bd4f4b05656d876d035374d406",
+     "52b2457e6060224b229b5c9d7fbc55b89181d194cab42f6955897b76259846ce"},
+    {"adamax", "7bf4c612dff16547e0e0f5050f5a3fdd1e05e4f0b7605c470fa8580331ebf381",
+     "cf0328b61ff68264f2a63400cc96818fc66ab9b0c329bdcafe631aef6a7e73ab"},
+    {"nadam", "c327405988ddc201ccc61632bcce99ad649b5b49be20cffade8580e1077d3a63",
+     "16315ba51efb890c2686740d1a14b46b86b9adb7b0e072df867f10b0bfaba5e6"},
+    {"radam lr=0.01 betas=(0.9,0.99)", "0719ac2f6554c982df9f787ff8d3b7241fd455c0867c883039026b09d4005003",
+     "d0da88e6d28b5743c01122ea23b080b959af6be49d2d1f2578bbc17f71f1bd76"},
+    {"rprop lr=0.001", "05d7df5a99135aaeabce65d9f2429f3f49a06282fb3fc20c24d7aaf02d2a3fbe",
+     "05d7df5a99135aaeabce65d9f2429f3f49a06282fb3fc20c24d7aaf02d2a3fbe"},
+    {"asgd lambd=0.1 t0=10", "b088caced21cf446d3ba5c47e9f6a49de3ee2110a39b679f17acf560b9ab0f39",
+     "d2322f79fd49871aa4e20d505fd1241b45ac877154bc9095eb3079eb0eb61395"},
+};
+
+static void every_optimizer_ends_at_the_same_bits_as_ever(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < COUNT(ends); i++)
+        check_hash(plain_layers, ends[i].optimizer, ends[i].if_fused, ends[i].if_not);
+}
+
+static void there_are_bits_of_every_optimizer(void **unused)
+{
+    (void)unused;
+    for (const optim *const *o = optim_table(ANY_ISA); *o; o++) {
+        const size_t length = strlen((*o)->name);
+        size_t found = 0;
+        for (size_t i = 0; i < COUNT(ends); i++)
+            found += strncmp(ends[i].optimizer, (*o)->name, length) == 0 && strchr(" ", ends[i].optimizer[length]);
+        if (!found)
+            fail_msg("there are no bits of %s", (*o)->name);
+    }
 }
 
 /* Each is off the exact result by what test_plan_numbers.c derives for as many steps at this rate: chains are of at most 33 products and a bias,
@@ -173,10 +227,10 @@ static void all_instruction_sets_agree_but_for_their_roundings(void **unused)
     (void)unused;
     enum { STEPS = 20 };
     static const double tolerance = 8 * UNIT * STEPS * ((2 + 64 * 0.1) + (2 + 128 * 0.1));
-    text first = trained(ANY_ISA, "sgd lr=0.1", 1, STEPS);
+    text first = trained(ANY_ISA, layers, "sgd lr=0.1", 1, STEPS);
     FOR_ISAS(level)
     {
-        text other = trained(level, "sgd lr=0.1", 1, STEPS);
+        text other = trained(level, layers, "sgd lr=0.1", 1, STEPS);
         for (size_t at = 0; at < first.length; at += sizeof(float)) {
             float a, b;
             memcpy(&a, first.data + at, sizeof a);
@@ -206,6 +260,8 @@ int main(void)
         cmocka_unit_test(sgd_ends_at_the_same_bits_as_ever),
         cmocka_unit_test(a_descent_ends_at_the_same_bits_as_ever),
         cmocka_unit_test(adam_ends_at_the_same_bits_as_ever),
+        cmocka_unit_test(every_optimizer_ends_at_the_same_bits_as_ever),
+        cmocka_unit_test(there_are_bits_of_every_optimizer),
         cmocka_unit_test(all_instruction_sets_agree_but_for_their_roundings),
         cmocka_unit_test(the_network_has_every_layer),
     };

@@ -43,9 +43,10 @@ static void every_optimizer_has_cases_and_names_for_its_states(void **unused)
             for (const char *const *spec = (*o)->cases; *spec; spec++) {
                 rig r = rig_make(level, *spec);
                 assert_ptr_equal(r.o.kind, *o);
-                assert_true(r.o.n_states <= MAX_STATES);
-                for (size_t s = 0; s < r.o.n_states; s++)
-                    assert_non_null((*o)->state_names[s]);
+                size_t kept = 0;
+                for (size_t s = 0; s < MAX_STATES; s++)
+                    kept += optimizer_keeps(&r.o, s);
+                assert_int_equal(kept, r.o.n_states);
                 arena_deinit(&r.memory);
             }
         }
@@ -77,10 +78,14 @@ static walk *walk_make(const optimizer *o, size_t n)
     k->n = n;
     k->in_float = guarded_make(n);
     k->g = guarded_make(n);
-    for (size_t s = 0; s < o->n_states; s++) {
-        k->state[s] = guarded_make(n);
+    for (size_t s = 0; s < MAX_STATES; s++) {
+        const double before = o->kind->start ? o->kind->start(o->fields, s) : 0;
+        if (optimizer_keeps(o, s))
+            k->state[s] = guarded_make(n);
         for (size_t i = 0; i < n; i++)
-            k->state[s].data[i] = 0;
+            k->states[s][i] = before;
+        for (size_t i = 0; i < k->state[s].n; i++)
+            k->state[s].data[i] = (float)before;
     }
     for (size_t i = 0; i < n; i++) {
         k->in_float.data[i] = (float)start(i);
@@ -310,8 +315,8 @@ static void check_padding(isa level, const char *spec)
         step_in_float(&r.o, k);
     for (size_t i = 0; i < 48; i++) {
         assert_true(k->in_float.data[i] == 0);
-        for (size_t s = 0; s < r.o.n_states; s++)
-            assert_true(fabs((double)k->state[s].data[i]) < 1e-30);
+        for (size_t s = 0; s < MAX_STATES; s++)
+            assert_true(!k->state[s].data || isfinite(k->state[s].data[i]));
     }
     walk_free(k);
     arena_deinit(&r.memory);
@@ -336,8 +341,8 @@ static void check_no_denormals(isa level, const char *spec)
         step_in_float(&r.o, k);
         for (size_t i = 0; i < MIN_WIDTH; i++) {
             k->g.data[i] = 0;
-            for (size_t s = 0; s < r.o.n_states; s++)
-                assert_int_not_equal(fpclassify(k->state[s].data[i]), FP_SUBNORMAL);
+            for (size_t s = 0; s < MAX_STATES; s++)
+                assert_true(!k->state[s].data || fpclassify(k->state[s].data[i]) != FP_SUBNORMAL);
         }
     }
     walk_free(k);
@@ -366,8 +371,8 @@ static void instruction_sets_and_pieces_make_the_same_bits(void **unused)
                             k->g.data[i] = (float)gradient(t, i, start(i));
                         for (size_t i = 0; i < MAX_N; i += piece) {
                             real *state[MAX_STATES] = {0};
-                            for (size_t s = 0; s < r.o.n_states; s++)
-                                state[s] = k->state[s].data + i;
+                            for (size_t s = 0; s < MAX_STATES; s++)
+                                state[s] = k->state[s].data ? k->state[s].data + i : NULL;
                             r.o.kind->update(k->in_float.data + i, k->g.data + i, state, MIN(piece, MAX_N - i), r.o.hyper);
                         }
                     }
@@ -395,6 +400,54 @@ static void state_is_made_for_every_block_that_has_numbers(void **unused)
         }
     assert_int_equal(r.o.t, 0);
     arena_deinit(&r.memory);
+}
+
+static void check_start(const char *spec, const char *name, float expected)
+{
+    static const size_t block = 5;
+    rig r = rig_make(ANY_ISA, spec);
+    weft_error err = {0};
+    assert_int_equal(optimizer_prepare(&r.o, 1, &block, &r.memory, &err), WEFT_OK);
+    for (size_t s = 0; s < MAX_STATES; s++) {
+        assert_int_equal(r.o.state[0][s] != NULL, optimizer_keeps(&r.o, s));
+        if (r.o.kind->state_names[s] && strcmp(r.o.kind->state_names[s], name) == 0)
+            for (size_t i = 0; i < block; i++)
+                assert_true(r.o.state[0][s][i] == expected);
+    }
+    arena_deinit(&r.memory);
+}
+
+static void states_begin_where_torch_has_them_begin(void **unused)
+{
+    (void)unused;
+    check_start("adagrad", "sum", 0);
+    check_start("adagrad initial_accumulator_value=0.5", "sum", 0.5f);
+    check_start("rprop 0.25", "step_size", 0.25f);
+    check_start("rprop 0.25", "prev", 0);
+    check_start("rmsprop centered=true", "grad_avg", 0);
+}
+
+/* torch's: a copy of the weights up to step t0 + 1, and from then on their mean. */
+static void asgd_averages_the_weights_behind_step_t0(void **unused)
+{
+    (void)unused;
+    FOR_ISAS(level)
+    {
+        rig r = rig_make(level, "asgd lr=0.25 lambd=0 t0=2");
+        walk *k = walk_make(&r.o, MIN_WIDTH);
+        for (size_t i = 0; i < MIN_WIDTH; i++) {
+            k->in_float.data[i] = 1;
+            k->g.data[i] = 1;
+        }
+        static const float weights[] = {0.75f, 0.5f, 0.25f, 0, -0.25f, -0.5f}, averages[] = {0.75f, 0.5f, 0.25f, 0, -0.125f, -0.25f};
+        for (size_t t = 0; t < COUNT(weights); t++) {
+            step_in_float(&r.o, k);
+            assert_true(k->in_float.data[5] == weights[t]);
+            assert_true(fabsf(k->state[0].data[5] - averages[t]) <= 1e-7f);
+        }
+        walk_free(k);
+        arena_deinit(&r.memory);
+    }
 }
 
 /* ---- What users write ---- */
@@ -429,6 +482,24 @@ static void settings_that_make_no_sense_are_refused(void **unused)
     assert_refused("adam eps=0", "eps");
     assert_refused("adam lr=-1", "lr");
     assert_refused("adam momentum=0.9", "momentum");
+    assert_refused("adam amsgrad=1", "amsgrad");
+    assert_refused("adamw betas=(-0.1,0.9)", "betas");
+    assert_refused("adagrad initial_accumulator_value=-1", "initial_accumulator_value");
+    assert_refused("adagrad lr_decay=-1", "lr_decay");
+    assert_refused("adadelta rho=1", "rho");
+    assert_refused("adadelta eps=0", "eps");
+    assert_refused("rmsprop alpha=1", "alpha");
+    assert_refused("rmsprop momentum=1", "momentum");
+    assert_refused("rmsprop centered=0.5", "centered");
+    assert_refused("adamax eps=0", "eps");
+    assert_refused("nadam momentum_decay=-1", "momentum_decay");
+    assert_refused("radam betas=(0.9,1)", "betas");
+    assert_refused("rprop etas=(1,1.2)", "etas");
+    assert_refused("rprop etas=(0.5,1)", "etas");
+    assert_refused("rprop etas=(0,1.2)", "etas");
+    assert_refused("rprop step_sizes=(1,0.5)", "step_sizes");
+    assert_refused("rprop weight_decay=0.1", "weight_decay");
+    assert_refused("asgd t0=-1", "t0");
     assert_refused("sgd mometum=0.9", "\"momentum\"");
     assert_refused("sdg", "\"sgd\"");
     assert_refused("sgd 0.1 lr=0.2", "lr");
@@ -438,9 +509,22 @@ static void defaults_are_those_of_torch(void **unused)
 {
     (void)unused;
     static const char *const expected[][2] = {
-        {"sgd", "lr=0.01 momentum=0 dampening=0 weight_decay=0 nesterov=false"},
-        {"adam", "lr=0.001 betas=[0.9, 0.999] eps=1e-08 weight_decay=0"},
+        {"sgd", "lr=0.01 momentum=0 dampening=0 weight_decay=0 nesterov=false maximize=false"},
+        {"adam", "lr=0.001 betas=[0.9, 0.999] eps=1e-08 weight_decay=0 amsgrad=false maximize=false"},
+        {"adamw", "lr=0.001 betas=[0.9, 0.999] eps=1e-08 weight_decay=0.01 amsgrad=false maximize=false"},
+        {"adagrad", "lr=0.01 lr_decay=0 weight_decay=0 initial_accumulator_value=0 eps=1e-10 maximize=false"},
+        {"adadelta", "lr=1 rho=0.9 eps=1e-06 weight_decay=0 maximize=false"},
+        {"rmsprop", "lr=0.01 alpha=0.99 eps=1e-08 weight_decay=0 momentum=0 centered=false maximize=false"},
+        {"adamax", "lr=0.002 betas=[0.9, 0.999] eps=1e-08 weight_decay=0 maximize=false"},
+        {"nadam", "lr=0.002 betas=[0.9, 0.999] eps=1e-08 weight_decay=0 momentum_decay=0.004 maximize=false"},
+        {"radam", "lr=0.001 betas=[0.9, 0.999] eps=1e-08 weight_decay=0 maximize=false"},
+        {"rprop", "lr=0.01 etas=[0.5, 1.2] step_sizes=[1e-06, 50] maximize=false"},
+        {"asgd", "lr=0.01 lambd=0.0001 alpha=0.75 t0=1000000 weight_decay=0 maximize=false"},
     };
+    size_t n = 0;
+    while (optim_table(ANY_ISA)[n])
+        n++;
+    assert_int_equal(n, COUNT(expected));
     for (size_t i = 0; i < COUNT(expected); i++) {
         rig r = rig_make(ANY_ISA, expected[i][0]);
         text t = {0};
@@ -465,6 +549,8 @@ int main(void)
         cmocka_unit_test(states_never_are_denormal),
         cmocka_unit_test(instruction_sets_and_pieces_make_the_same_bits),
         cmocka_unit_test(state_is_made_for_every_block_that_has_numbers),
+        cmocka_unit_test(states_begin_where_torch_has_them_begin),
+        cmocka_unit_test(asgd_averages_the_weights_behind_step_t0),
         cmocka_unit_test(settings_that_make_no_sense_are_refused),
         cmocka_unit_test(defaults_are_those_of_torch),
     };

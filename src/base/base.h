@@ -189,6 +189,9 @@ typedef struct permutation {
 permutation permutation_make(uint64_t n, uint64_t seed, rng_purpose purpose, uint32_t stream);
 uint64_t permutation_at(const permutation *p, uint64_t i);
 
+/* base to the exponent, from multiplications alone: the same bits on every machine. (power.c) */
+double power(double base, uint64_t exponent);
+
 /* ---- Files (file.c) ---- */
 
 typedef struct bytes {

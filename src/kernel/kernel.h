@@ -70,7 +70,7 @@ typedef void map_fn(real *y, size_t n, const void *fields);
 typedef void map_grad_fn(real *dx, const real *y, size_t n, const void *fields);
 
 #define MAX_STATES 3
-#define MAX_HYPER 8
+#define MAX_HYPER 9
 
 /* Moves n weights, a multiple of MIN_WIDTH, along their gradients. Called on tiles that are still in the cache, in any order. */
 typedef void update_fn(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper);

@@ -56,8 +56,8 @@ static void run_tile(const void *self, size_t first, size_t times, int thread, i
     const optimizer *o = t->optimizer;
     real *mine = t->data + (size_t)thread * TILE_ARRAYS * TILE, *state[MAX_STATES] = {0};
     (void)first, (void)n_threads;
-    for (size_t i = 0; i < o->n_states; i++)
-        state[i] = mine + (2 + i) * TILE;
+    for (size_t i = 0; i < MAX_STATES; i++)
+        state[i] = optimizer_keeps(o, i) ? mine + (2 + i) * TILE : NULL;
     for (; times > 0; times--)
         o->kind->update(mine, mine + TILE, state, TILE, o->hyper);
 }

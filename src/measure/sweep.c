@@ -165,7 +165,7 @@ static weft_status measure_update(sweeping *s, const char *spec)
     gradient.data = of.trainer->last_good[0]; /* as large as the weights, and not used for anything here */
     optimizer_begin(o);
     call c = {.in = {gradient}, .out = {w}, .update = o->kind->update, .hyper = o->hyper};
-    for (size_t i = 0; i < o->n_states; i++)
+    for (size_t i = 0; i < MAX_STATES; i++)
         c.state[i] = o->state[0][i];
     const double bytes = (double)(w.rows * w.cols) * sizeof(real), kept = bytes * (double)(1 + o->n_states);
     kernel_figure f = {.kernel = k->name, .with = spec, .shapes = arena_printf(&s->memory, "%zux%zu -> %zux%zu", w.rows, w.cols, w.rows, w.cols),

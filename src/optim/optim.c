@@ -1,7 +1,7 @@
 /* The list of optimizers, made by the build from the files of this folder, and an optimizer with its state. */
 #include <string.h>
 
-#include "optim/optim.h"
+#include "optim/update.h"
 
 #define LIST(isa, ...) extern const optim __VA_ARGS__;
 #define X(isa, name) optim_##name##_##isa
@@ -49,9 +49,25 @@ weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a
         return fail_memory(err);
     o->fields = fields;
     TRY(fields_read(o->kind->fields, map, what, skip, fields, a, err));
-    o->lr = *(const double *)((const char *)fields + o->kind->fields[0].offset);
-    o->n_states = o->kind->n_states(fields);
+    o->lr = ((const optim_fields *)fields)->lr;
+    o->maximize = ((const optim_fields *)fields)->maximize;
+    for (size_t s = 0; s < MAX_STATES; s++)
+        o->n_states += optimizer_keeps(o, s);
     return o->kind->check ? o->kind->check(fields, map->at, err) : WEFT_OK;
+}
+
+bool optimizer_keeps(const optimizer *o, size_t state)
+{
+    return o->kind->state_names[state] && (!o->kind->keeps || o->kind->keeps(o->fields, state));
+}
+
+/* n numbers of a state, as they are before the first step; NULL: no memory. */
+static real *make_state(const optimizer *o, size_t state, size_t n, arena *a)
+{
+    real *numbers = arena_array(a, n, sizeof *numbers);
+    for (size_t i = 0; numbers && o->kind->start && i < n; i++)
+        numbers[i] = (real)o->kind->start(o->fields, state);
+    return numbers;
 }
 
 weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block_numbers, arena *a, weft_error *err)
@@ -62,10 +78,15 @@ weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block
     if (!o->state)
         return fail_memory(err);
     for (size_t b = 0; b < n_blocks; b++)
-        for (size_t s = 0; s < o->n_states && block_numbers[b]; s++)
-            if (!(o->state[b][s] = arena_array(a, block_numbers[b], sizeof(real))))
+        for (size_t s = 0; s < MAX_STATES && block_numbers[b]; s++)
+            if (optimizer_keeps(o, s) && !(o->state[b][s] = make_state(o, s, block_numbers[b], a)))
                 return fail_memory(err);
     return WEFT_OK;
 }
 
-void optimizer_begin(optimizer *o) { o->kind->begin(o->fields, o->lr, ++o->t, o->hyper); }
+void optimizer_begin(optimizer *o)
+{
+    o->kind->begin(o->fields, o->lr, ++o->t, o->hyper);
+    for (size_t i = 0; o->maximize && i < OWN; i++)
+        o->hyper[i] = -o->hyper[i];
+}

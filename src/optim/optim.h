@@ -4,19 +4,30 @@
 
 #include "kernel/kernel.h"
 
+/* How the settings of every optimizer begin. */
+typedef struct optim_fields {
+    double lr, weight_decay;
+    bool maximize;
+} optim_fields;
+
+/* `fields` below is what the optimizer's table describes. */
 typedef struct optim {
     const char *name;
     const char *help, *formula; /* one line each */
-    const field *fields; /* the first is lr */
+    const field *fields; /* the first is lr, the last maximize */
     size_t fields_bytes;
     const char *const *cases; /* specs that every test of an optimizer runs; ends with NULL */
-    const char *state_names[MAX_STATES]; /* as in torch's state dict */
-    size_t (*n_states)(const void *fields);
+    const char *state_names[MAX_STATES]; /* as in torch's state dict; an array as large as the weights each */
+    /* Whether it keeps this state. NULL: all that have a name. */
+    bool (*keeps)(const void *fields, size_t state);
+    /* What the numbers of this state are before the first step. NULL: 0. */
+    double (*start)(const void *fields, size_t state);
     /* What the ranges of single fields cannot say; adds to err. NULL: nothing. */
     weft_status (*check)(const void *fields, where at, weft_error *err);
     /* Whether the update is w <- w + hyper[0] g. NULL: never. */
     bool (*descends)(const void *fields);
-    /* The numbers of step t (from 1), made in double and rounded once: hyper[MAX_HYPER]. */
+    /* The numbers of step t (from 1), made in double and rounded once: hyper[MAX_HYPER]. The step down the gradient, that is: optimizer_begin
+     * turns it round where it is to be maximized. */
     void (*begin)(const void *fields, double lr, uint64_t t, real *hyper);
     update_fn *update;
     /* The same in double, as plainly as it can be written. */
@@ -32,17 +43,20 @@ typedef struct optimizer {
     const optim *kind;
     const void *fields;
     double lr;
+    bool maximize;
     uint64_t t; /* steps done */
-    size_t n_states;
+    size_t n_states; /* that it keeps */
     size_t n_blocks;
     const size_t *block_numbers; /* [n_blocks] */
-    real *(*state)[MAX_STATES];  /* [n_blocks] */
+    real *(*state)[MAX_STATES];  /* [n_blocks]; NULL: not kept */
     real hyper[MAX_HYPER];       /* of the step that is running */
 } optimizer;
 
 /* Reads {name: sgd, lr: 0.01} into kind, fields and lr. Every mistake is added to `err`. */
 weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a, weft_error *err);
-/* Gives it zeroed state for blocks of these many numbers. */
+/* Whether it keeps the state that kind->state_names[state] names. */
+bool optimizer_keeps(const optimizer *o, size_t state);
+/* Gives it state for blocks of these many numbers, as it is before the first step. */
 weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block_numbers, arena *a, weft_error *err);
 /* Begins the next step: counts it and makes its numbers. */
 void optimizer_begin(optimizer *o);

@@ -1,26 +1,37 @@
 /* torch.optim.SGD: Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013), in PyTorch's form. */
-#include "optim/optim.h"
+#include "optim/update.h"
 
 typedef struct sgd_fields {
-    double lr, momentum, dampening, weight_decay;
+    optim_fields all;
+    double momentum, dampening;
     bool nesterov;
 } sgd_fields;
 
 static const field fields[] = {
-    {"lr", FIELD_REAL, offsetof(sgd_fields, lr), FIELD_BARE, .min = 0, .max = 1e9, .value = {0.01}, .help = "learning rate"},
+    FIELD_LR(0.01),
     {"momentum", FIELD_REAL, offsetof(sgd_fields, momentum), FIELD_BELOW_MAX, .min = 0, .max = 1,
      .help = "share of the last step's direction that is kept"},
     {"dampening", FIELD_REAL, offsetof(sgd_fields, dampening), 0, .min = 0, .max = 1, .help = "share of the gradient that momentum leaves out"},
-    {"weight_decay", FIELD_REAL, offsetof(sgd_fields, weight_decay), 0, .min = 0, .max = 1e9, .help = "pull of every weight towards zero"},
+    FIELD_WEIGHT_DECAY(0),
     {"nesterov", FIELD_BOOL, offsetof(sgd_fields, nesterov), 0, .help = "look ahead along the momentum"},
-    {0},
+    FIELD_MAXIMIZE, {0},
 };
 
-static const char *const cases[] = {
-    "sgd", "sgd lr=0.1 momentum=0.9", "sgd 0.05 momentum=0.9 dampening=0.3", "sgd lr=0.1 weight_decay=0.01",
-    "sgd lr=0.02 momentum=0.8 nesterov=true", "sgd lr=0.02 momentum=0.9 nesterov=true weight_decay=0.001", NULL};
+static const char *const cases[] = {"sgd",
+                                    "sgd lr=0.1 momentum=0.9",
+                                    "sgd 0.05 momentum=0.9 dampening=0.3",
+                                    "sgd lr=0.1 weight_decay=0.01",
+                                    "sgd lr=0.02 momentum=0.8 nesterov=true",
+                                    "sgd lr=0.02 momentum=0.9 nesterov=true weight_decay=0.001",
+                                    "sgd lr=0.001 maximize=true",
+                                    "sgd lr=0.001 momentum=0.5 weight_decay=0.1 maximize=true",
+                                    NULL};
 
-static size_t n_states(const void *fields_in) { return ((const sgd_fields *)fields_in)->momentum != 0; }
+static bool keeps(const void *fields_in, size_t state)
+{
+    (void)state;
+    return ((const sgd_fields *)fields_in)->momentum != 0;
+}
 
 static weft_status check(const void *fields_in, where at, weft_error *err)
 {
@@ -33,20 +44,20 @@ static weft_status check(const void *fields_in, where at, weft_error *err)
 static bool descends(const void *fields_in)
 {
     const sgd_fields *f = fields_in;
-    return f->momentum == 0 && f->weight_decay == 0;
+    return f->momentum == 0 && f->all.weight_decay == 0;
 }
 
-enum { STEP, MOMENTUM, KEEP, TAKE, DECAY, NESTEROV };
+enum { MOMENTUM = OWN, KEEP, TAKE, NESTEROV };
 
 static void begin(const void *fields_in, double lr, uint64_t t, real *hyper)
 {
     const sgd_fields *f = fields_in;
     hyper[STEP] = (real)-lr;
+    hyper[DECAY] = (real)f->all.weight_decay;
     hyper[MOMENTUM] = (real)f->momentum;
     /* the first step takes the gradient as it is, without dampening */
     hyper[KEEP] = t == 1 ? 0 : (real)f->momentum;
     hyper[TAKE] = t == 1 ? 1 : (real)(1 - f->dampening);
-    hyper[DECAY] = (real)f->weight_decay;
     hyper[NESTEROV] = f->nesterov;
 }
 
@@ -75,7 +86,7 @@ static void reference(const void *fields_in, double lr, uint64_t t, size_t n, do
 {
     const sgd_fields *f = fields_in;
     for (size_t i = 0; i < n; i++) {
-        double d = g[i] + f->weight_decay * w[i];
+        double d = decayed(&f->all, g[i], w[i]);
         if (f->momentum != 0) {
             double *b = &state[0][i];
             *b = t == 1 ? d : f->momentum * *b + (1 - f->dampening) * d;
@@ -93,7 +104,7 @@ const optim ISA_SYMBOL(optim_sgd) = {
     .fields_bytes = sizeof(sgd_fields),
     .cases = cases,
     .state_names = {"momentum_buffer"},
-    .n_states = n_states,
+    .keeps = keeps,
     .check = check,
     .descends = descends,
     .begin = begin,

@@ -110,8 +110,8 @@ static void fill_call(plan *p, step *s)
         s->call.update = o->kind->update;
         s->call.hyper = o->hyper;
         s->call.descends = o->kind->descends && o->kind->descends(o->fields);
-        for (size_t i = 0; i < o->n_states; i++)
-            s->call.state[i] = o->state[s->node->index][i];
+        for (size_t i = 0; i < MAX_STATES; i++)
+            s->call.state[i] = optimizer_keeps(o, i) ? o->state[s->node->index][i] : NULL;
     }
     s->n_tiles = s->kernel->tiles(&s->call);
 }

@@ -130,7 +130,9 @@ static weft_status each_block_set(run *r, exchange *visit, void *to, arena *a)
         TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", BLOCKS_PARAMS, t->last_good}));
         TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", BLOCKS_BUFFERS, t->last_good_buffers}));
     }
-    for (size_t s = 0; s < t->optimizer.n_states; s++) {
+    for (size_t s = 0; s < MAX_STATES; s++) {
+        if (!optimizer_keeps(&t->optimizer, s))
+            continue;
         real **blocks = arena_array(a, t->optimizer.n_blocks, sizeof *blocks);
         const char *suffix = arena_printf(a, ".%s", t->optimizer.kind->state_names[s]);
         if (!blocks || !suffix)
