@@ -74,7 +74,7 @@ static json_t *machine_json(const machine *m)
 static void print_kernel(const measure *m, const kernel_figure *f, size_t team)
 {
     const figure *g = &f->teams[team];
-    printf("%-13s %-23s %-32s %7d %10.3f %8.1f %7.1f %7s %7.1f\n", f->kernel, f->with, f->shapes, m->machine.threads[team], 1e6 * g->seconds,
+    printf("%-13s %-40s %-32s %7d %10.3f %8.1f %7.1f %7s %7.1f\n", f->kernel, f->with, f->shapes, m->machine.threads[team], 1e6 * g->seconds,
            f->cost.flops / g->seconds / 1e9, (f->cost.read_bytes + f->cost.moved_bytes) / g->seconds / 1e9, g->limit,
            percent(g->limit_seconds, g->seconds));
 }
@@ -102,7 +102,7 @@ static void hear_kernel(void *self, const measure *m, const kernel_figure *f)
 static void print_kernels_head(void)
 {
     printf("kernels: one at a time, again and again on the same data; limit: what binds it, multiply-adds or the memory that its data lives in\n"
-           "%-13s %-23s %-32s %7s %10s %8s %7s %7s %7s\n", "kernel", "with", "shapes", "threads", "us", "GFLOP/s", "GB/s", "limit", "% of it");
+           "%-13s %-40s %-32s %7s %10s %8s %7s %7s %7s\n", "kernel", "with", "shapes", "threads", "us", "GFLOP/s", "GB/s", "limit", "% of it");
 }
 
 /* ---- Steps ---- */
@@ -175,7 +175,7 @@ static double added_seconds(const optimizer_figure *f) { return MAX(f->fused_sec
 
 static void print_optimizer(const measure *m, const optimizer_figure *f)
 {
-    printf("%-30s %9zu %7s %7d %10.1f %10.1f %10.1f %10.1f %7.2f%s\n", f->optimizer, f->weights, f->lives, m->machine.threads[f->team],
+    printf("%-40s %9zu %7s %7d %10.1f %10.1f %10.1f %10.1f %7.2f%s\n", f->optimizer, f->weights, f->lives, m->machine.threads[f->team],
            1e6 * f->fused_seconds, 1e6 * added_seconds(f), 1e6 * f->arithmetic_seconds, 1e6 * f->memory_seconds, f->ratio,
            f->ratio > OPTIMIZER_BAR ? "  above" : "");
 }
@@ -202,7 +202,7 @@ static void print_optimizers_head(void)
 {
     printf("optimizers: what an update adds to the weight gradient that it is fused into; a ratio to the longer of its arithmetic in the nearest\n"
            "cache and the traffic of weights and state: at most %.1f is wanted\n"
-           "%-30s %9s %7s %7s %10s %10s %10s %10s %7s\n", OPTIMIZER_BAR, "optimizer", "weights", "live in", "threads", "fused us", "added us",
+           "%-40s %9s %7s %7s %10s %10s %10s %10s %7s\n", OPTIMIZER_BAR, "optimizer", "weights", "live in", "threads", "fused us", "added us",
            "arithmetic", "traffic", "ratio");
 }
 
