@@ -30,7 +30,9 @@ enum { SHARE = OWN };
 /* Of the weights in their average: all, as long as it has not begun. */
 static double share(const asgd_fields *f, uint64_t t) { return 1 / MAX(1, (double)(t - 1) - f->t0); }
 
-/* w (1 - lambd rate) - rate (g + weight_decay w) is w - rate (g + (weight_decay + lambd) w). */
+/* The rate is that of this step's lr; PyTorch takes the lr of the step before, which differs only where a schedule changes it.
+ *
+ * w (1 - lambd rate) - rate (g + weight_decay w) is w - rate (g + (weight_decay + lambd) w). */
 static void begin(const void *fields_in, double lr, uint64_t t, real *hyper)
 {
     const asgd_fields *f = fields_in;

@@ -47,7 +47,8 @@ typedef struct movement {
     const real *hyper;
 } movement;
 
-/* Calls move(N, i, ...), which moves N vectors side by side, those from weight i on, for all of n weights: ABREAST at a time, then one by one. */
+/* Calls move(N, i, ...), which moves N vectors side by side, those from weight i on, for all of n weights: ABREAST at a time, then one by one.
+ * MOVES begins the definition of such a function. */
 #define MOVE(n, move, ...)                                            \
     do {                                                              \
         size_t i_ = 0;                                                \
