@@ -3,11 +3,15 @@
 PREFIX ?= /usr/local
 CC ?= cc
 PKG_CONFIG ?= pkg-config
-BUILD ?= build$(if $(CROSS),/$(ARCH))$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(DEBUG),/debug)
+BUILD ?= build$(if $(CROSS),/$(ARCH))$(if $(DOUBLE),/double)$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(DEBUG),/debug)
 comma := ,
 Q := $(if $(V),,@)
 
 VERSION := $(shell sed -n 's/^\#define WEFT_VERSION "\(.*\)"/\1/p' include/weft.h)
+# REAL=double: networks of double precision, for tests that float would blur.
+REAL ?= float
+DOUBLE := $(filter double,$(REAL))
+$(if $(filter-out float double,$(REAL)),$(error REAL is float or double, not $(REAL)))
 LIBS := yaml-0.1 jansson libdeflate zlib cairo sleef libmd libxxhash
 
 # ---- For another architecture: ARCH=aarch64 builds with Debian's cross compiler, on libraries that scripts/deps unpacks below build/ ----
@@ -31,7 +35,7 @@ NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
 WARNINGS := -Wall -Wextra -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 OPTIMISE := $(if $(DEBUG),-O1 -g3 -DWEFT_DEBUG,$(if $(SAN),-O1 -g -DWEFT_DEBUG,-O3 -g))
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-CFLAGS_ALL = -std=gnu17 $(CROSS_FLAGS) $(OPTIMISE) $(NUMERICS) $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE -DWEFT_BUILDING -fPIC -fvisibility=hidden \
+CFLAGS_ALL = -std=gnu17 $(CROSS_FLAGS) $(OPTIMISE) $(NUMERICS) $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE -DWEFT_BUILDING $(DOUBLE:%=-DWEFT_DOUBLE) -fPIC -fvisibility=hidden \
 	-ffile-prefix-map=$(CURDIR)=. -MMD -MP -Iinclude -Isrc -I$(BUILD) $(LIB_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = $(CROSS_FLAGS) $(SANITIZE) -Wl,-z,relro $(LDFLAGS)
 LDLIBS_ALL = $(LIB_LIBS) -lm -lpthread
@@ -48,8 +52,9 @@ neon := -march=armv8-a
 UNITS_x86_64 := amx avx512
 amx := $(v4) -mavx512bf16 -mamx-tile -mamx-bf16
 avx512 := $(v4) -mavx512bf16
-UNITS := $(UNITS_$(ARCH))
-ISAS := $(or $(ISAS_$(ARCH)),$(error weft has no kernels for $(ARCH)))
+UNITS := $(if $(DOUBLE),,$(UNITS_$(ARCH)))
+ISAS := $(or $(if $(DOUBLE),f64,$(ISAS_$(ARCH))),$(error weft has no kernels for $(ARCH)))
+f64 := $(if $(filter x86_64,$(ARCH)),$(v3),$(neon))
 
 NEEDS_LIBS := $(filter-out deps clean help install-deps check-deps bench-deps,$(or $(MAKECMDGOALS),all))
 ifneq ($(NEEDS_LIBS),)

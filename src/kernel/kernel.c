@@ -456,7 +456,7 @@ static void gather_piece(const batch *source, size_t from, size_t n, real *x)
     const real scale = (real)source->scale;
     if (source->bytes)
         divide_bytes((const uint8_t *)source->samples + from, n, scale, x);
-    else if (scale == 1)
+    else if (scale == 1 && sizeof *x == sizeof(float))
         __builtin_memcpy(x, (const float *)source->samples + from, n * sizeof(real));
     else
         for (size_t i = 0; i < n; i++)

@@ -8,8 +8,12 @@
 
 #include "base/base.h"
 
-/* The numbers that networks are made of. */
+/* The numbers that networks are made of: double in a build of its own, which tests are stricter with. */
+#ifdef WEFT_DOUBLE
+typedef double real;
+#else
 typedef float real;
+#endif
 
 /* ---- What a kernel works on ---- */
 

@@ -9,11 +9,11 @@
 
 #include "kernel/kernel.h"
 
-/* What the units that multiply bf16 numbers need beside AVX-512, and whether this CPU has it. */
+/* What the units that multiply bf16 numbers need beside AVX-512, and whether this CPU has it; inline, for a build in double has none. */
 #if defined(__x86_64__)
 
 /* Linux keeps the tiles of a process's threads once the process has asked for it; where it cannot, the unit is as good as not there. */
-static bool runs_amx(void)
+static inline bool runs_amx(void)
 {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     unsigned a, b, c, d;
@@ -21,7 +21,7 @@ static bool runs_amx(void)
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
-static bool runs_avx512(void) { return __builtin_cpu_supports("avx512bf16"); }
+static inline bool runs_avx512(void) { return __builtin_cpu_supports("avx512bf16"); }
 
 #endif
 

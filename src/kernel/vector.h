@@ -15,7 +15,9 @@
 #endif
 
 /* REGISTERS: how many vectors the CPU keeps. FUSED: whether v_fma and s_fma round once. */
-#if defined(__AVX512F__)
+#if defined(WEFT_DOUBLE)
+#include "kernel/vector_f64.h"
+#elif defined(__AVX512F__)
 #define REGISTERS 32
 typedef __m512 vec;
 #define FUSED 1
@@ -164,6 +166,11 @@ static inline void v_transpose(vec rows[LANES])
 
 enum { ABREAST = REGISTERS == 32 ? 4 : 1 };
 #define EACH(i, n) _Pragma("GCC unroll 4") for (int i = 0; i < (n); i++)
+
+#if defined(WEFT_DOUBLE) /* what is exact is tested with what is rounded as little as can be */
+static inline void v_roots(const int n, vec a[ABREAST]) { EACH(i, n) a[i] = v_sqrt(a[i]); }
+static inline void v_quotients(const int n, vec a[ABREAST], const vec b[ABREAST]) { EACH(i, n) a[i] /= b[i]; }
+#else
 typedef int32_t v_bits __attribute__((vector_size(sizeof(vec))));
 
 /* The square roots of a, finite and not negative, in its place: half the exponent as a first guess of 1 / sqrt(a), a step of third order
@@ -195,6 +202,7 @@ static inline __attribute__((always_inline)) void v_quotients(const int n, vec a
     EACH(i, n) y[i] = v_fma(y[i], rest[i], y[i]);
     EACH(i, n) a[i] *= y[i];
 }
+#endif
 
 /* Runs `body` on p[0..n), a vector at a time; the last, shorter one goes through a buffer, so that every element takes the same way.
  * In the body, all that follows p and n, the vector is `a`; what it leaves in `a` is stored. */
@@ -216,8 +224,12 @@ static inline __attribute__((always_inline)) void v_quotients(const int n, vec a
         }                                                             \
     } while (0)
 
-static inline real s_sqrt(real a) { return sizeof(real) == sizeof(float) ? (real)__builtin_sqrtf((float)a) : (real)__builtin_sqrt((double)a); }
-
+#if defined(WEFT_DOUBLE)
+static inline real s_sqrt(real a) { return __builtin_sqrt(a); }
+static inline real s_fma(real a, real b, real c) { return __builtin_fma(a, b, c); }
+#else
+static inline real s_sqrt(real a) { return __builtin_sqrtf(a); }
 static inline real s_fma(real a, real b, real c) { return FUSED ? __builtin_fmaf(a, b, c) : a * b + c; }
+#endif
 
 #endif
