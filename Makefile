@@ -26,8 +26,8 @@ PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(SYSROOT) \
 	PKG_CONFIG_LIBDIR=$(CURDIR)/$(SYSROOT)/usr/lib/$(ARCH)-linux-gnu/pkgconfig:$(CURDIR)/$(SYSROOT)/usr/share/pkgconfig pkg-config
 endif
 
-# An architecture whose arithmetic `make check` tests too, emulated; ALSO= leaves that out.
-ALSO := $(if $(filter x86_64,$(ARCH)),$(if $(SAN)$(DEBUG),,aarch64))
+# What `make check` tests, too: an architecture's arithmetic, emulated, and the build in double; ALSO= leaves that out.
+ALSO := $(if $(filter x86_64,$(ARCH)),$(if $(SAN)$(DEBUG)$(DOUBLE),,aarch64 double))
 
 # ---- Flags ----
 # Every build rounds the same way: a product and a sum become one operation only where the source says so, and no sum changes its order.
@@ -126,7 +126,7 @@ libs:
 deps:
 	@scripts/deps build $(CROSS)
 check-deps:
-	@scripts/deps build check $(CROSS) $(ALSO)
+	@scripts/deps build check $(CROSS) $(filter-out double,$(ALSO))
 bench-deps: deps
 	@scripts/deps bench || echo "bench: what is missing is left out"
 
@@ -146,12 +146,17 @@ mutants: check-deps
 	$(Q)tests/mutants/run
 
 # ---- Tests: unit tests are C programs, the rest are Python programs that run the command; all print TAP ----
-TEST_SOURCES := $(wildcard tests/test_*.c)
-TESTS := $(TEST_SOURCES:tests/%.c=$(BUILD)/tests/%)
+# Those of a build in double: what must be near something else can be nearer there. The first asks for more than floats have.
+DOUBLE_TESTS := test_gradients test_op test_optim test_plan_numbers
+FLOAT_TESTS := $(filter-out $(firstword $(DOUBLE_TESTS)),$(patsubst tests/%.c,%,$(wildcard tests/test_*.c)))
+TESTS := $(addprefix $(BUILD)/tests/,$(if $(DOUBLE),$(DOUBLE_TESTS),$(FLOAT_TESTS)))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
 run-tests: all $(TESTS) $(EXAMPLES) $(ALSO:%=also-%)
-	$(Q)BUILD=$(BUILD) SAN=$(SAN) ARCH=$(ARCH) ALSO=$(ALSO) tests/run
+	$(Q)BUILD=$(BUILD) SAN=$(SAN) ARCH=$(ARCH) REAL=$(REAL) ALSO="$(ALSO)" TESTS="$(notdir $(TESTS))" DOUBLE_TESTS="$(DOUBLE_TESTS)" tests/run
+
+also-double:
+	$(Q)$(MAKE) --no-print-directory REAL=double BUILD=$(BUILD)/double tests
 
 also-%:
 	$(Q)$(MAKE) --no-print-directory ARCH=$* BUILD=$(BUILD)/$* CC=$*-linux-gnu-gcc all tests
@@ -204,7 +209,8 @@ help:
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'SAN=address,undefined or thread, DEBUG=1, V=1 go with all of them;'
-	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator'
+	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator;'
+	@echo 'REAL=double builds networks of double precision, into build/double, and checks what is about numbers'
 
 .PHONY: all demo check reference mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:

@@ -2,7 +2,7 @@
 #ifndef NETS_H
 #define NETS_H
 
-#include "numbers.h"
+#include "params.h"
 
 #include "plan/plan.h"
 

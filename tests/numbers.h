@@ -21,8 +21,15 @@
 
 #include "kernel/kernel.h"
 
-#define UNIT 0x1p-24 /* a float's rounding is at most this, relative to the result */
+/* A rounding to `real` is at most UNIT, relative to the result; to a number too small to be normal at most DENORMAL. */
+#ifdef WEFT_DOUBLE
+#define UNIT 0x1p-53
+#define DENORMAL 0x1p-1074
+#else
+#define UNIT 0x1p-24
 #define DENORMAL 0x1p-149
+#endif
+#define DOUBLE_UNIT 0x1p-53 /* of references */
 
 /* ---- Instruction sets ---- */
 
@@ -62,7 +69,7 @@ static inline double ulps(float a, double b)
 {
     int exponent;
     frexp(b, &exponent);
-    return fabs((double)a - b) / fmax(ldexp(1, exponent - 24), DENORMAL);
+    return fabs((double)a - b) / fmax(ldexp(1, exponent - 24), 0x1p-149);
 }
 
 static inline uint32_t bits_of(float x)
@@ -75,27 +82,20 @@ static inline uint32_t bits_of(float x)
 /* ---- Memory with guards: NaNs before and behind, so that what reads them spoils its result, and what writes them shows ---- */
 
 enum { GUARD = 256 };
-static const uint32_t guard_bits = 0x7fc0dead; /* a quiet NaN that no arithmetic makes */
+static const uint32_t guard_bits[] = {0x7fffdead, 0x7fffdead}; /* a quiet NaN, float or double, that no arithmetic makes */
 
 typedef struct guarded {
-    float *data;
+    real *data;
     size_t n;
 } guarded;
 
-static inline float guard_value(void)
-{
-    float x;
-    memcpy(&x, &guard_bits, sizeof x);
-    return x;
-}
-
-/* n floats, all NaN. */
+/* n numbers, all NaN. */
 static inline guarded guarded_make(size_t n)
 {
-    float *all = aligned_alloc(64, round_up((n + 2 * GUARD) * sizeof(float), 64));
+    real *all = aligned_alloc(64, round_up((n + 2 * GUARD) * sizeof(real), 64));
     assert_non_null(all);
     for (size_t i = 0; i < n + 2 * GUARD; i++)
-        all[i] = guard_value();
+        memcpy(&all[i], guard_bits, sizeof(real));
     return (guarded){all + GUARD, n};
 }
 
@@ -104,9 +104,9 @@ static inline void guarded_free(guarded *g)
 {
     if (!g->data)
         return;
-    float *all = g->data - GUARD;
+    real *all = g->data - GUARD;
     for (size_t i = 0; i < GUARD; i++)
-        if (bits_of(all[i]) != guard_bits || bits_of(all[GUARD + g->n + i]) != guard_bits)
+        if (memcmp(&all[i], guard_bits, sizeof(real)) != 0 || memcmp(&all[GUARD + g->n + i], guard_bits, sizeof(real)) != 0)
             fail_msg("written %zu before or behind an array of %zu", i, g->n);
     free(all);
     *g = (guarded){0};
@@ -131,13 +131,13 @@ static inline matrix matrix_noise(size_t rows, size_t cols, uint64_t stream)
     matrix m = matrix_make(rows, cols);
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < cols; c++)
-            *element(&m.at, r, c) = (float)noise(stream, r * cols + c);
+            *element(&m.at, r, c) = (real)noise(stream, r * cols + c);
     return m;
 }
 
 static inline void matrix_free(matrix *m) { guarded_free(&m->memory); }
 
-static inline float at(const operand *o, size_t r, size_t c) { return *element(o, r, c); }
+static inline real at(const operand *o, size_t r, size_t c) { return *element(o, r, c); }
 
 /* ---- Fixtures ---- */
 

@@ -2,7 +2,7 @@
 #ifndef OP_CASES_H
 #define OP_CASES_H
 
-#include "numbers.h"
+#include "params.h"
 
 #include "op/op.h"
 
@@ -58,7 +58,7 @@ static inline double *doubles(size_t n)
 
 static inline size_t param_numbers(const layer *l, size_t p)
 {
-    return l->node && p < l->node->n_params ? shape_numbers(&l->node->params[p].shape) : 0;
+    return param_count(l->node, p);
 }
 
 static inline numbers numbers_make(const layer *l, size_t B)
@@ -183,10 +183,10 @@ static inline numbers magnitudes(const layer *l, const numbers *n)
 
 /* Roundings on the way to one number: those of the longest chain of sums, and of its products where they are not fused, or 4 ulps
  * (8 units) of a map and what its slope makes of them. */
-static inline double roundings(const layer *l, size_t B)
+static inline double roundings(const layer *l, size_t B, bool fused)
 {
     const size_t chain = MAX(MAX(l->in, l->out), B);
-    return l->op->kind == OP_MAP ? 16 : (double)(kernels_of(l->level)->fused ? chain : 2 * chain) + 4;
+    return l->op->kind == OP_MAP ? 16 : (double)(fused ? chain : 2 * chain) + 4;
 }
 
 static inline void assert_close(const double *is, const double *want, const double *magnitude, size_t n, double units,
@@ -199,11 +199,11 @@ static inline void assert_close(const double *is, const double *want, const doub
     }
 }
 
-/* `unit` is what one rounding makes of 1. */
+/* `unit` is what one rounding makes of 1; those of `want`, which is of doubles, count too. */
 static inline void assert_same_numbers(const layer *l, const numbers *is, const numbers *want, double unit, const char *spec)
 {
     numbers m = magnitudes(l, want);
-    const double units = unit * roundings(l, want->B);
+    const double units = unit * roundings(l, want->B, kernels_of(l->level)->fused) + DOUBLE_UNIT * roundings(l, want->B, false);
     assert_close(is->y, want->y, m.y, want->B * l->out, units, "y", spec);
     assert_close(is->dx, want->dx, m.dx, want->B * l->in, units, "dx", spec);
     for (size_t p = 0; p < MAX_PARAMS; p++)
@@ -218,7 +218,7 @@ static inline void fill_matrix(const value *v, const double *from)
 {
     for (size_t r = 0; r < v->at.rows; r++)
         for (size_t c = 0; c < round_up(v->at.cols, v->at.width); c++)
-            *element(&v->at, r, c) = c < v->at.cols ? (float)from[r * v->at.cols + c] : 0;
+            *element(&v->at, r, c) = c < v->at.cols ? (real)from[r * v->at.cols + c] : 0;
 }
 
 static inline void read_matrix(const value *v, double *to)
@@ -239,35 +239,6 @@ static inline void run_step(step *s, const batch *const *source)
     s->kernel->run(&s->call, 0, s->kernel->tiles(&s->call));
 }
 
-static inline void pack_params(const layer *l, const numbers *n, real *block)
-{
-    float *params[MAX_PARAMS];
-    for (size_t p = 0; p < MAX_PARAMS; p++) {
-        params[p] = calloc(param_numbers(l, p) + 1, sizeof(float));
-        assert_non_null(params[p]);
-        for (size_t i = 0; i < param_numbers(l, p); i++)
-            params[p][i] = (float)n->params[p][i];
-    }
-    l->op->pack(l->node, (const float *const *)params, block);
-    for (size_t p = 0; p < MAX_PARAMS; p++)
-        free(params[p]);
-}
-
-static inline void unpack_gradients(const layer *l, const real *block, numbers *n)
-{
-    float *params[MAX_PARAMS];
-    for (size_t p = 0; p < MAX_PARAMS; p++) {
-        params[p] = calloc(param_numbers(l, p) + 1, sizeof(float));
-        assert_non_null(params[p]);
-    }
-    l->op->unpack(l->node, block, params);
-    for (size_t p = 0; p < MAX_PARAMS; p++) {
-        for (size_t i = 0; i < param_numbers(l, p); i++)
-            n->dparams[p][i] = (double)params[p][i];
-        free(params[p]);
-    }
-}
-
 static inline void run_layer(const layer *l, numbers *n)
 {
     arena memory = {0};
@@ -286,7 +257,7 @@ static inline void run_layer(const layer *l, numbers *n)
     fill_matrix(x, n->x);
     fill_matrix(dy, n->dy);
     if (weights)
-        pack_params(l, n, weights->at.data);
+        pack_params(l->node, n->params, weights->at.data);
     const batch source = {.n = n->B};
     const batch *running = &source;
     for (size_t i = 0; i < b.n_steps; i++)
@@ -294,7 +265,7 @@ static inline void run_layer(const layer *l, numbers *n)
     read_matrix(y, n->y);
     read_matrix(dx, n->dx);
     if (gradients)
-        unpack_gradients(l, gradients->at.data, n);
+        unpack_params(l->node, gradients->at.data, n->dparams);
     for (size_t i = 0; i < b.n_values; i++)
         guarded_free(&data[i]);
     free(data);
@@ -306,8 +277,8 @@ static inline void run_map(const layer *l, numbers *n)
     const size_t count = n->B * l->in;
     guarded x = guarded_make(count), y = guarded_make(count), dx = guarded_make(count);
     for (size_t i = 0; i < count; i++) {
-        x.data[i] = y.data[i] = (float)n->x[i];
-        dx.data[i] = (float)n->dy[i];
+        x.data[i] = y.data[i] = (real)n->x[i];
+        dx.data[i] = (real)n->dy[i];
     }
     if (l->op->map) {
         l->op->map(y.data, count, l->fields);
@@ -374,7 +345,7 @@ static inline void run_loss(const layer *l, const double *logits, const int32_t 
 {
     matrix x = matrix_make(B, l->in), loss = matrix_make(B, 1), dx = matrix_make(B, l->in);
     for (size_t i = 0; i < B * l->in; i++)
-        *element(&x.at, i / l->in, i % l->in) = (float)logits[i];
+        *element(&x.at, i / l->in, i % l->in) = (real)logits[i];
     const batch source = {.labels = labels, .index = index, .n = B};
     const batch *running = &source;
     const call c = {.in = {x.at}, .out = {loss.at, dx.at}, .fields = l->fields, .source = &running};

@@ -141,11 +141,12 @@ static void assert_loss(const layer *l, const double *x, double loss, const doub
     for (size_t i = 0; i < l->in; i++)
         span = fmax(span, fmin(largest - x[i], 104)); /* exp of less is 0 in both */
     /* the differences to the largest, exp, the sum, its logarithm, the last difference */
-    const double relative = UNIT * (span + (double)l->in + 8), tolerance = relative + 2 * UNIT * fabs(want);
+    const double unit = UNIT + DOUBLE_UNIT; /* both round */
+    const double relative = unit * (span + (double)l->in + 8), tolerance = relative + 2 * unit * fabs(want);
     if (!(fabs(loss - want) <= tolerance))
         fail_msg("loss of %zu classes is %.12g, not %.12g within %g", l->in, loss, want, tolerance);
     for (size_t i = 0; i < l->in; i++) {
-        const double allowed = (relative * fabs(want_dx[i]) * (double)B + 4 * UNIT) / (double)B;
+        const double allowed = (relative * fabs(want_dx[i]) * (double)B + 4 * unit) / (double)B;
         if (!(fabs(dx[i] - want_dx[i]) <= allowed))
             fail_msg("gradient %zu of %zu classes is %.12g, not %.12g within %g", i, l->in, dx[i], want_dx[i], allowed);
     }

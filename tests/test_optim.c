@@ -88,7 +88,7 @@ static walk *walk_make(const optimizer *o, size_t n)
             k->state[s].data[i] = (float)before;
     }
     for (size_t i = 0; i < n; i++) {
-        k->in_float.data[i] = (float)start(i);
+        k->in_float.data[i] = (real)start(i);
         k->w[i] = (double)k->in_float.data[i];
     }
     return k;
@@ -145,13 +145,13 @@ static void check_update_of(isa level, const char *spec, size_t n)
     const double step_units = 3 / (1 - slowest(&r.o)) + 8;
     for (uint64_t t = 1; t <= STEPS; t++) {
         for (size_t i = 0; i < n; i++) {
-            k->g.data[i] = (float)gradient(t, i, k->w[i]);
+            k->g.data[i] = (real)gradient(t, i, k->w[i]);
             g[i] = (double)k->g.data[i];
         }
         step_in_double(&r.o, k, t, g);
         step_in_float(&r.o, k);
         for (size_t i = 0; i < n; i++) {
-            const double tolerance = UNIT * (double)t * (step_units * k->longest[i] + 1.5 * fmax(fabs(k->w[i]), 1));
+            const double tolerance = (UNIT + DOUBLE_UNIT) * (double)t * (step_units * k->longest[i] + 1.5 * fmax(fabs(k->w[i]), 1));
             if (!(fabs((double)k->in_float.data[i] - k->w[i]) <= tolerance))
                 fail_msg("%s: weight %zu of %zu is %.9g after step %u, not %.9g within %g", spec, i, n,
                          (double)k->in_float.data[i], (unsigned)t, k->w[i], tolerance);
@@ -183,7 +183,7 @@ static void check_first_step(isa level, const char *spec)
     for (size_t i = 0; i < 48; i++) {
         k->in_float.data[i] = 0; /* so that the step is all there is */
         k->w[i] = 0;
-        k->g.data[i] = (float)gradient(1, i, 0);
+        k->g.data[i] = (real)gradient(1, i, 0);
         g[i] = (double)k->g.data[i];
     }
     step_in_double(&r.o, k, 1, g);
@@ -284,10 +284,10 @@ static void check_descent(isa level, const char *spec)
     rig r = rig_make(level, spec);
     walk *k = walk_make(&r.o, PANEL);
     for (size_t i = 0; i < PANEL; i++)
-        k->g.data[i] = (float)gradient(1, i, 1);
+        k->g.data[i] = (real)gradient(1, i, 1);
     step_in_float(&r.o, k);
     step_in_float(&r.o, k); /* the first step may be a special one */
-    float before[PANEL];
+    real before[PANEL];
     memcpy(before, k->in_float.data, sizeof before);
     step_in_float(&r.o, k);
     for (size_t i = 0; r.o.kind->descends && r.o.kind->descends(r.o.fields) && i < PANEL; i++) {
@@ -360,7 +360,7 @@ static void instruction_sets_and_pieces_make_the_same_bits(void **unused)
     (void)unused;
     for (const optim *const *o = optim_table(ANY_ISA); *o; o++)
         for (const char *const *spec = (*o)->cases; *spec; spec++) {
-            float first[N_ISAS][MAX_N];
+            real first[N_ISAS][MAX_N];
             FOR_ISAS(level)
                 for (size_t piece = MIN_WIDTH; piece <= MAX_N; piece = piece == MIN_WIDTH ? PANEL : piece * 8) {
                     rig r = rig_make(level, *spec);
@@ -368,7 +368,7 @@ static void instruction_sets_and_pieces_make_the_same_bits(void **unused)
                     for (uint64_t t = 1; t <= 20; t++) {
                         optimizer_begin(&r.o);
                         for (size_t i = 0; i < MAX_N; i++)
-                            k->g.data[i] = (float)gradient(t, i, start(i));
+                            k->g.data[i] = (real)gradient(t, i, start(i));
                         for (size_t i = 0; i < MAX_N; i += piece) {
                             real *state[MAX_STATES] = {0};
                             for (size_t s = 0; s < MAX_STATES; s++)

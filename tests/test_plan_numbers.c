@@ -20,8 +20,6 @@ static double *doubles(size_t n)
     return p;
 }
 
-static size_t count_of(const node *n, size_t p) { return p < n->n_params ? shape_numbers(&n->params[p].shape) : 0; }
-
 static twin *twin_make(const net *of)
 {
     twin *t = calloc(1, sizeof *t);
@@ -37,11 +35,11 @@ static twin *twin_make(const net *of)
     for (size_t i = 0; i < of->graph.n_nodes; i++)
         for (size_t p = 0; p < MAX_PARAMS; p++) {
             const node *n = &of->graph.nodes[i];
-            t->params[i][p] = doubles(count_of(n, p));
-            t->dparams[i][p] = doubles(count_of(n, p));
+            t->params[i][p] = doubles(param_count(n, p));
+            t->dparams[i][p] = doubles(param_count(n, p));
             for (size_t s = 0; s < MAX_STATES; s++)
-                t->state[i][p][s] = doubles(count_of(n, p));
-            for (size_t j = 0; j < count_of(n, p); j++)
+                t->state[i][p][s] = doubles(param_count(n, p));
+            for (size_t j = 0; j < param_count(n, p); j++)
                 t->params[i][p][j] = (double)parameter(n, p, j);
         }
     return t;
@@ -114,7 +112,7 @@ static void twin_backward(twin *t, const samples *s)
         double *dx = gradient_of(t, n->from[0]);
         const double *x = output_of(t, n->from[0]), *dy = t->dy[i];
         for (size_t p = 0; p < n->n_params; p++)
-            memset(t->dparams[i][p], 0, count_of(n, p) * sizeof(double));
+            memset(t->dparams[i][p], 0, param_count(n, p) * sizeof(double));
         if (n->op->kind == OP_LAYER)
             n->op->reference_grad(n, s->batch.n, x, (const double *const *)t->params[i], dy, dx, t->dparams[i]);
         for (size_t j = 0; n->op->kind == OP_MAP && j < s->batch.n * n->in; j++)
@@ -131,7 +129,7 @@ static void twin_update(twin *t, uint64_t at_step)
     const optimizer *o = &t->of->optimizer;
     for (size_t i = 0; i < t->of->graph.n_nodes; i++)
         for (size_t p = 0; p < MAX_PARAMS; p++) {
-            const size_t count = count_of(&t->of->graph.nodes[i], p);
+            const size_t count = param_count(&t->of->graph.nodes[i], p);
             double *before = doubles(count);
             memcpy(before, t->params[i][p], count * sizeof *before);
             o->kind->reference(o->fields, o->lr, at_step, count, t->params[i][p], t->dparams[i][p], t->state[i][p]);
@@ -147,17 +145,15 @@ static void twin_update(twin *t, uint64_t at_step)
 static void assert_block(const node *layer, const real *block, double *const want[], double tolerance,
                          const char *what)
 {
-    float *params[MAX_PARAMS] = {0};
-    for (size_t p = 0; p < layer->n_params; p++) {
-        params[p] = calloc(count_of(layer, p), sizeof(float));
-        assert_non_null(params[p]);
-    }
-    layer->op->unpack(layer, block, params);
-    for (size_t p = 0; p < layer->n_params; p++) {
-        for (size_t i = 0; i < count_of(layer, p); i++)
-            if (!(fabs((double)params[p][i] - want[p][i]) <= tolerance))
-                fail_msg("%s %s.%s[%zu] is %.9g, not %.9g within %g", what, layer->path, layer->params[p].name, i,
-                         (double)params[p][i], want[p][i], tolerance);
+    double *params[MAX_PARAMS];
+    for (size_t p = 0; p < MAX_PARAMS; p++)
+        params[p] = doubles(param_count(layer, p));
+    unpack_params(layer, block, params);
+    for (size_t p = 0; p < MAX_PARAMS; p++) {
+        for (size_t i = 0; i < param_count(layer, p); i++)
+            if (!(fabs(params[p][i] - want[p][i]) <= tolerance))
+                fail_msg("%s %s.%s[%zu] is %.17g, not %.17g within %g", what, layer->path, layer->params[p].name, i, params[p][i],
+                         want[p][i], tolerance);
         free(params[p]);
     }
 }
@@ -186,7 +182,7 @@ static double roundings(isa level) { return kernels_of(level)->fused ? 64 : 128;
  * curvature times the rate is below 0.1: by less than 8 over 20 steps. */
 static double drift(const twin *t, uint64_t steps, isa level)
 {
-    return 8 * UNIT * (double)steps * (fmax(t->largest, 1) + roundings(level) * fmax(t->longest, 0.1));
+    return 8 * (UNIT + DOUBLE_UNIT) * (double)steps * (fmax(t->largest, 1) + roundings(level) * fmax(t->longest, 0.1));
 }
 
 static void check_training(const char *layers, const char *optimizer_spec, isa level)
