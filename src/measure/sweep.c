@@ -140,7 +140,7 @@ static weft_status measure_shapes(sweeping *s)
 static weft_status measure_ops(sweeping *s)
 {
     for (const op *const *o = op_table(s->m->level); *o; o++) {
-        if ((*o)->kind == OP_LAYER || ((*o)->kind == OP_MAP && !(*o)->map))
+        if ((*o)->kind == OP_LAYER || (*o)->kind == OP_JOIN || ((*o)->kind == OP_MAP && !(*o)->map))
             continue;
         const char *spec = (*o)->cases[0].spec;
         const char *layers = (*o)->kind == OP_MAP ? arena_printf(&s->memory, "linear 1000, %s, %s, linear 10", spec, spec) : "linear 1000";
