@@ -1,5 +1,5 @@
-/* checkpoint/state.safetensors: everything that a run needs to go on to the same bits as if it had never stopped. Loaders and schedules
- * have no state but the numbers of epoch and step. Written after every epoch and when a run is stopped. */
+/* checkpoint/state.safetensors: everything that a run needs to go on to the same bits as if it had never stopped. Loaders have no
+ * state but the numbers of epoch and step, and of the schedules only one has. Written after every epoch and when a run is stopped. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -19,11 +19,14 @@ bool checkpoint_exists(const char *folder, arena *a)
 
 /* ---- What must be the same for a run to go on ---- */
 
-enum { N_IDENTITY = 9, MAX_NOTES = 40 };
+enum { N_IDENTITY = 10, MAX_NOTES = 40 };
 
 typedef struct identity {
     const char *name, *text;
 } identity;
+
+/* What older checkpoints do not say, because there was nothing else. */
+static const identity unsaid[] = {{"train.precision", "fp32"}, {"schedule", "none"}};
 
 static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
 {
@@ -36,6 +39,7 @@ static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
         {"model", s->model_text},
         {"loss", s->loss_text},
         {"optimizer", s->optimizer_text},
+        {"schedule", scheduler_text(&r->trainer->scheduler, a)},
         {"data", fingerprint},
         {"data.scale", arena_text(a, print_double(s->data.scale, number))},
         {"train.batch", arena_printf(a, "%zu", s->train.batch)},
@@ -59,7 +63,7 @@ typedef struct number {
     void *at;
 } number;
 
-enum { N_METRICS = 8, N_NUMBERS = 5 + 2 * N_METRICS };
+enum { N_METRICS = 8, N_PLATEAU = 5, MAX_NUMBERS = 5 + 2 * N_METRICS + N_PLATEAU };
 
 static void list_metrics(weft_metrics *m, const char *const names[N_METRICS], number *out)
 {
@@ -71,7 +75,8 @@ static void list_metrics(weft_metrics *m, const char *const names[N_METRICS], nu
     memcpy(out, list, sizeof list);
 }
 
-static void list_numbers(run *r, number out[N_NUMBERS])
+/* How many there are: a schedule that learns from the metrics has numbers of its own. */
+static size_t list_numbers(run *r, number out[MAX_NUMBERS])
 {
     static const char *const last[N_METRICS] = {"last.epoch", "last.train_loss", "last.train_acc", "last.val_loss",
                                                 "last.val_acc", "last.lr", "last.train_seconds", "last.eval_seconds"};
@@ -88,6 +93,17 @@ static void list_numbers(run *r, number out[N_NUMBERS])
     memcpy(out, own, sizeof own);
     list_metrics(&r->metrics, last, out + COUNT(own));
     list_metrics(&r->best, best, out + COUNT(own) + N_METRICS);
+    plateau *p = &t->scheduler.state;
+    const number learnt[N_PLATEAU] = {
+        {"schedule.lr", NUMBER_DOUBLE, &p->lr},   {"schedule.best", NUMBER_DOUBLE, &p->best},
+        {"schedule.improvements", NUMBER_SIZE, &p->improvements}, {"schedule.bad", NUMBER_SIZE, &p->bad},
+        {"schedule.cooldown", NUMBER_SIZE, &p->cooldown},
+    };
+    const size_t n = COUNT(own) + 2 * N_METRICS;
+    if (!t->scheduler.kind->learn)
+        return n;
+    memcpy(out + n, learnt, sizeof learnt);
+    return n + N_PLATEAU;
 }
 
 static const char *number_text(const number *n, arena *a)
@@ -163,7 +179,7 @@ static weft_status write_state(run *r, const char *path, arena *a, weft_error *e
     outgoing out = {.tensors = arena_array(a, MAX(n_tensors, 1), sizeof(tensor)), .memory = a};
     const char *(*notes)[2] = arena_array(a, MAX_NOTES, sizeof *notes);
     identity ids[N_IDENTITY];
-    number numbers[N_NUMBERS];
+    number numbers[MAX_NUMBERS];
     size_t n_notes = 0;
     if (!out.tensors || !notes || !identify(r, ids, a) || each_block_set(r, put, &out, a) != WEFT_OK)
         return fail_memory(err);
@@ -173,8 +189,8 @@ static weft_status write_state(run *r, const char *path, arena *a, weft_error *e
         notes[n_notes][0] = ids[i].name;
         notes[n_notes][1] = ids[i].text;
     }
-    list_numbers(r, numbers);
-    for (size_t i = 0; i < N_NUMBERS; i++, n_notes++) {
+    const size_t n_numbers = list_numbers(r, numbers);
+    for (size_t i = 0; i < n_numbers; i++, n_notes++) {
         notes[n_notes][0] = numbers[i].name;
         if (!(notes[n_notes][1] = number_text(&numbers[i], a)))
             return fail_memory(err);
@@ -227,8 +243,8 @@ static weft_status compare_identity(run *r, const tensor_file *file, const char 
         return fail_memory(err);
     for (size_t i = 0; i < N_IDENTITY; i++) {
         const char *then = tensor_file_note(file, ids[i].name);
-        if (!then && strcmp(ids[i].name, "train.precision") == 0)
-            then = "fp32"; /* it was the only one when checkpoints did not say */
+        for (size_t k = 0; !then && k < COUNT(unsaid); k++)
+            then = strcmp(ids[i].name, unsaid[k].name) == 0 ? unsaid[k].text : NULL;
         if (!then || strcmp(then, ids[i].text) != 0)
             status = fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the run was begun with %s \"%s\", but now it is \"%s\"; "
                           "take the settings back, or begin a new run in another folder", ids[i].name, then ? then : "", ids[i].text);
@@ -238,10 +254,10 @@ static weft_status compare_identity(run *r, const tensor_file *file, const char 
 
 static weft_status read_state(run *r, const tensor_file *file, const char *path, arena *a, weft_error *err)
 {
-    number numbers[N_NUMBERS];
+    number numbers[MAX_NUMBERS];
     TRY(compare_identity(r, file, path, a, err));
-    list_numbers(r, numbers);
-    for (size_t i = 0; i < N_NUMBERS; i++) {
+    const size_t n_numbers = list_numbers(r, numbers);
+    for (size_t i = 0; i < n_numbers; i++) {
         const char *written = tensor_file_note(file, numbers[i].name);
         if (!written || !number_read(&numbers[i], written))
             return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its note \"%s\" is missing or no number; the file is damaged",
