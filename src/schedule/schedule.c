@@ -16,8 +16,9 @@ const schedule *const schedule_table[] = {
 
 static const char *const units[] = {"epoch", "step", NULL};
 
-static const field common_fields[] = {
-    {"by", FIELD_TEXT, offsetof(schedule_common, by), 0, .text = "epoch", .words = units, .help = "what it counts: step, or epoch"},
+const field schedule_common_fields[] = {
+    {"by", FIELD_TEXT, offsetof(schedule_common, by), 0, .text = "epoch", .words = units, 
+     .help = "what it counts: step or epoch; none, one_cycle_lr and cyclic_lr count steps if they are not told"},
     {"warmup", FIELD_SIZE, offsetof(schedule_common, warmup), 0, .min = 0, .max = 1e18,
      .help = "so many steps or epochs, before the schedule begins, in which the rate rises to the schedule's first one, in a line"},
     {"warmup_start", FIELD_REAL, offsetof(schedule_common, warmup_start), 0, .min = 0, .max = 1, .value = {1.0 / 3},
@@ -75,14 +76,14 @@ weft_status schedule_read(const schedule **kind, void **fields, const setting *m
 const field *scheduler_table(const schedule *kind, void **values, arena *a)
 {
     const size_t n = fields_count(kind->fields);
-    field *table = arena_array(a, n + COUNT(common_fields), sizeof *table);
+    field *table = arena_array(a, n + COUNT(schedule_common_fields), sizeof *table);
     *values = arena_alloc(a, sizeof(schedule_common) + kind->fields_bytes);
     if (!table || !*values)
         return NULL;
     memcpy(table, kind->fields, n * sizeof *table);
     for (size_t i = 0; i < n; i++)
         table[i].offset += sizeof(schedule_common);
-    memcpy(table + n, common_fields, sizeof common_fields);
+    memcpy(table + n, schedule_common_fields, sizeof schedule_common_fields);
     table[n].text = units[kind->by_step];
     return table;
 }

@@ -41,6 +41,8 @@ typedef struct schedule_common {
     double warmup_start;
 } schedule_common;
 
+extern const field schedule_common_fields[];
+
 /* A schedule with its settings and its state. */
 typedef struct scheduler {
     const schedule *kind;
