@@ -143,6 +143,9 @@ check: check-deps
 reference: all
 	$(BUILD)/weft reference > docs/reference.md
 
+check-long: $(BUILD)/tests/test_maps
+	$(Q)WEFT_EVERY=1 $<
+
 mutants: check-deps
 	$(Q)tests/mutants/run
 
@@ -204,6 +207,7 @@ help:
 	@echo 'make            build/weft, build/libweft.a, build/libweft.so'
 	@echo 'make demo       install what is missing, build, train and draw the tutorial'
 	@echo 'make check      install what the tests need, build, run every test'
+	@echo 'make check-long hold every activation to 2 ulps at all floats there are; takes hours'
 	@echo 'make bench      measure against other libraries on this machine; ONLY=passes, grid, threads, many or small: a part of it'
 	@echo 'make reference  docs/reference.md, anew'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
@@ -213,5 +217,5 @@ help:
 	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator;'
 	@echo 'REAL=double builds networks of double precision, into build/double, and checks what is about numbers'
 
-.PHONY: all demo check reference mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
+.PHONY: all demo check check-long reference mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:

@@ -96,7 +96,7 @@ static inline void numbers_draw(const layer *l, numbers *n)
         fill(n->params[p], param_numbers(l, p), 1, 22 + p);
 }
 
-static int32_t label_of(const layer *l, size_t sample) { return (int32_t)((sample * 7 + 1) % l->in); }
+static inline int32_t label_of(const layer *l, size_t sample) { return (int32_t)((sample * 7 + 1) % l->in); }
 
 /* ---- The reference, of all kinds of ops alike ---- */
 
@@ -175,7 +175,7 @@ static inline numbers magnitudes(const layer *l, const numbers *n)
         add_condition(l, n, &m);
     }
     for (size_t i = 0; l->op->kind == OP_MAP && i < n->B * l->in; i++) {
-        m.y[i] = fabs(l->op->value(n->x[i], l->fields));
+        m.y[i] = fmax(fabs(n->x[i]), fabs(l->op->value(n->x[i], l->fields))); /* x - tanh(x) cancels */
         m.dx[i] = m.dy[i] * fmax(1, fabs(l->op->slope(n->x[i], l->fields)));
     }
     return m;

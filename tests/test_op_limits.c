@@ -1,62 +1,7 @@
-/* Ops where numbers end: all exponents, kinks, infinities; on every instruction set; and what users write wrong. */
+/* Losses and rows where numbers end, on every instruction set; and what users write wrong. (Maps: test_maps.c.) */
 #include "op_cases.h"
 
-/* ---- All floats, kinks and ends ---- */
-
-enum { MANTISSAS = 8, SWEEP = 2 * 277 * MANTISSAS };
-
-/* Floats of every exponent, from the smallest to the largest, of both signs. */
-static void sweep(float *x)
-{
-    for (int i = 0; i < SWEEP; i++) {
-        const int sign = i % 2, mantissa = i / 2 % MANTISSAS, exponent = i / 2 / MANTISSAS - 149;
-        x[i] = (float)ldexp((sign ? -1 : 1) * (1 + (mantissa + 0.5 * noise(50, (uint64_t)i) * mantissa) / 12), exponent);
-    }
-}
-
-static void maps_are_within_4_ulps_on_all_exponents(void **unused)
-{
-    (void)unused;
-    float x[SWEEP], y[SWEEP];
-    sweep(x);
-    FOR_ISAS(level)
-        for (const op *const *o = op_table(level); *o; o++) {
-            if (!(*o)->map)
-                continue;
-            memcpy(y, x, sizeof y);
-            layer l = layer_make(level, *o, (*o)->cases[0].spec, 1);
-            l.op->map(y, SWEEP, l.fields);
-            for (int i = 0; i < SWEEP; i++)
-                if (!(ulps(y[i], l.op->value((double)x[i], l.fields)) <= 4))
-                    fail_msg("%s of %a is %a, not %a", l.op->name, (double)x[i], (double)y[i],
-                             l.op->value((double)x[i], l.fields));
-            arena_deinit(&l.memory);
-        }
-}
-
-static void slopes_of_maps_are_right_on_all_exponents(void **unused)
-{
-    (void)unused;
-    float x[SWEEP], y[SWEEP], dx[SWEEP];
-    sweep(x);
-    FOR_ISAS(level)
-        for (const op *const *o = op_table(level); *o; o++) {
-            if (!(*o)->map)
-                continue;
-            layer l = layer_make(level, *o, (*o)->cases[0].spec, 1);
-            memcpy(y, x, sizeof y);
-            l.op->map(y, SWEEP, l.fields);
-            for (int i = 0; i < SWEEP; i++)
-                dx[i] = 1;
-            l.op->map_grad(dx, l.op->gradient_needs_input ? x : y, SWEEP, l.fields);
-            for (int i = 0; i < SWEEP; i++) {
-                const double slope = l.op->slope((double)x[i], l.fields);
-                if (!(fabs((double)dx[i] - slope) <= 16 * UNIT * fmax(1, fabs(slope))))
-                    fail_msg("slope of %s at %a is %a, not %a", l.op->name, (double)x[i], (double)dx[i], slope);
-            }
-            arena_deinit(&l.memory);
-        }
-}
+/* ---- Large numbers, small ones, and infinities ---- */
 
 /* Softmax of (0, -t) is (1, exp(-t)) / (1 + exp(-t)); the gradient shows it. */
 static void exp_is_within_4_ulps_down_to_the_smallest_normal_numbers(void **unused)
@@ -77,73 +22,6 @@ static void exp_is_within_4_ulps_down_to_the_smallest_normal_numbers(void **unus
         }
         arena_deinit(&l.memory);
     }
-}
-
-/* What a map makes of x, alone and in a row long enough for whole vectors; both must be the same. */
-static float map_one(const layer *l, float x)
-{
-    float row[40];
-    for (size_t i = 0; i < COUNT(row); i++)
-        row[i] = x;
-    l->op->map(row, COUNT(row) - 1, l->fields);
-    assert_int_equal(bits_of(row[39]), bits_of(x));
-    for (size_t i = 1; i < COUNT(row) - 1; i++)
-        assert_int_equal(bits_of(row[i]), bits_of(row[0]));
-    float one = x;
-    l->op->map(&one, 1, l->fields);
-    assert_int_equal(bits_of(one), bits_of(row[0]));
-    return one;
-}
-
-static void maps_pass_nan_and_reach_their_limits(void **unused)
-{
-    (void)unused;
-    static const float ends[] = {0, -0.0f, INFINITY, -INFINITY, 1000, -1000, 3e38f, -3e38f};
-    FOR_ISAS(level)
-        for (const op *const *o = op_table(level); *o; o++) {
-            if (!(*o)->map)
-                continue;
-            layer l = layer_make(level, *o, (*o)->cases[0].spec, 1);
-            assert_true(isnan(map_one(&l, NAN)));
-            for (size_t i = 0; i < COUNT(ends); i++)
-                if (!(map_one(&l, ends[i]) == (float)l.op->value((double)ends[i], l.fields)))
-                    fail_msg("%s of %g is %g", l.op->name, (double)ends[i], (double)map_one(&l, ends[i]));
-            arena_deinit(&l.memory);
-        }
-}
-
-static void assert_map(const char *name, float x, float y, float slope)
-{
-    FOR_ISAS(level)
-    {
-        layer l = layer_make(level, op_find(level, name, false), name, 1);
-        const float is = map_one(&l, x);
-        float dx = 1;
-        assert_true(is == y);
-        l.op->map_grad(&dx, l.op->gradient_needs_input ? &x : &is, 1, l.fields);
-        assert_true(dx == slope);
-        assert_true((float)l.op->slope((double)x, l.fields) == slope);
-        arena_deinit(&l.memory);
-    }
-}
-
-static void maps_are_what_torch_documents_at_their_kinks_and_ends(void **unused)
-{
-    (void)unused;
-    assert_map("relu", 0, 0, 0);
-    assert_map("relu", -0.0f, 0, 0);
-    assert_map("relu", 0x1p-149f, 0x1p-149f, 1);
-    assert_map("relu", -0x1p-149f, 0, 0);
-    assert_map("relu", INFINITY, INFINITY, 1);
-    assert_map("relu", -INFINITY, 0, 0);
-    assert_map("sigmoid", 0, 0.5f, 0.25f);
-    assert_map("sigmoid", 1000, 1, 0);
-    assert_map("sigmoid", -1000, 0, 0);
-    assert_map("sigmoid", INFINITY, 1, 0);
-    assert_map("sigmoid", -INFINITY, 0, 0);
-    assert_map("tanh", 0, 0, 1);
-    assert_map("tanh", INFINITY, 1, 0);
-    assert_map("tanh", -INFINITY, -1, 0);
 }
 
 /* C logits of `rest`, but for `other` at `place`; the loss of `label`. */
@@ -197,29 +75,6 @@ static void cross_entropy_of_what_is_not_finite_is_not_finite(void **unused)
 }
 
 /* ---- Instruction sets ---- */
-
-static void instruction_sets_that_round_alike_make_the_same_bits(void **unused)
-{
-    (void)unused;
-    static float x[SWEEP], y[N_ISAS][SWEEP], dx[N_ISAS][SWEEP];
-    sweep(x);
-    for (const op *const *o = op_table(ANY_ISA); *o; o++) {
-        if (!(*o)->map)
-            continue;
-        FOR_ISAS(level)
-        {
-            layer l = layer_make(level, op_find(level, (*o)->name, false), (*o)->cases[0].spec, 1);
-            memcpy(y[level], x, sizeof x);
-            l.op->map(y[level], SWEEP, l.fields);
-            for (int i = 0; i < SWEEP; i++)
-                dx[level][i] = (float)noise(60, (uint64_t)i);
-            l.op->map_grad(dx[level], l.op->gradient_needs_input ? x : y[level], SWEEP, l.fields);
-            assert_memory_equal(y[level], y[first_like(level)], sizeof x);
-            assert_memory_equal(dx[level], dx[first_like(level)], sizeof x);
-            arena_deinit(&l.memory);
-        }
-    }
-}
 
 static void check_bits(const char *spec, size_t in, bool loss)
 {
@@ -300,14 +155,9 @@ static void shapes_can_be_inferred_again_for_other_inputs(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(maps_are_within_4_ulps_on_all_exponents),
-        cmocka_unit_test(slopes_of_maps_are_right_on_all_exponents),
         cmocka_unit_test(exp_is_within_4_ulps_down_to_the_smallest_normal_numbers),
-        cmocka_unit_test(maps_pass_nan_and_reach_their_limits),
-        cmocka_unit_test(maps_are_what_torch_documents_at_their_kinks_and_ends),
         cmocka_unit_test(cross_entropy_never_overflows),
         cmocka_unit_test(cross_entropy_of_what_is_not_finite_is_not_finite),
-        cmocka_unit_test(instruction_sets_that_round_alike_make_the_same_bits),
         cmocka_unit_test(instruction_sets_that_round_alike_run_layers_and_losses_to_the_same_bits),
         cmocka_unit_test(layers_that_are_not_there_are_refused_all_at_once),
         cmocka_unit_test(shapes_can_be_inferred_again_for_other_inputs),

@@ -213,7 +213,7 @@ bool precision_kernels(const char *precision, isa level, where at, kernels *k, w
 #define ISA_PASTE2(name, isa) name##_##isa
 #define ISA_PASTE(name, isa) ISA_PASTE2(name, isa)
 #define ISA_SYMBOL(name) ISA_PASTE(name, WEFT_ISA_NAME)
-#include "kernel/vector.h"
+#include "kernel/in_double.h"
 #endif
 
 #endif

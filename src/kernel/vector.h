@@ -20,6 +20,7 @@
 #elif defined(__AVX512F__)
 #define REGISTERS 32
 typedef __m512 vec;
+typedef __m512d dvec; /* half as many lanes */
 #define FUSED 1
 #define LANES_IS 16
 static inline vec v_load(const real *p) { return _mm512_loadu_ps(p); }
@@ -31,6 +32,8 @@ static inline vec v_sqrt(vec a) { return _mm512_sqrt_ps(a); }
 static inline vec v_exp(vec a) { return Sleef_finz_expf16_u10avx512f(a); }
 static inline vec v_log(vec a) { return Sleef_finz_logf16_u10avx512f(a); }
 static inline vec v_tanh(vec a) { return Sleef_finz_tanhf16_u10avx512f(a); }
+static inline dvec d_exp(dvec a) { return Sleef_finz_expd8_u10avx512f(a); }
+static inline dvec d_log(dvec a) { return Sleef_finz_logd8_u35avx512f(a); }
 static inline vec v_least(vec a, vec b) { return _mm512_min_ps(a, b); } /* b where one is NaN */
 /* a > b ? yes : no, element by element; false where one is NaN */
 static inline vec v_greater(vec a, vec b, vec yes, vec no)
@@ -45,6 +48,7 @@ static inline vec v_flush(vec a)
 #elif defined(__AVX2__)
 #define REGISTERS 16
 typedef __m256 vec;
+typedef __m256d dvec;
 #define FUSED 1
 #define LANES_IS 8
 static inline vec v_load(const real *p) { return _mm256_loadu_ps(p); }
@@ -56,6 +60,8 @@ static inline vec v_sqrt(vec a) { return _mm256_sqrt_ps(a); }
 static inline vec v_exp(vec a) { return Sleef_finz_expf8_u10avx2(a); }
 static inline vec v_log(vec a) { return Sleef_finz_logf8_u10avx2(a); }
 static inline vec v_tanh(vec a) { return Sleef_finz_tanhf8_u10avx2(a); }
+static inline dvec d_exp(dvec a) { return Sleef_finz_expd4_u10avx2(a); }
+static inline dvec d_log(dvec a) { return Sleef_finz_logd4_u35avx2(a); }
 static inline vec v_least(vec a, vec b) { return _mm256_min_ps(a, b); }
 static inline vec v_greater(vec a, vec b, vec yes, vec no)
 {
@@ -69,6 +75,7 @@ static inline vec v_flush(vec a)
 #elif defined(__SSE4_2__)
 #define REGISTERS 16
 typedef __m128 vec;
+typedef __m128d dvec;
 #define FUSED 0
 #define LANES_IS 4
 static inline vec v_load(const real *p) { return _mm_loadu_ps(p); }
@@ -85,6 +92,8 @@ static inline vec v_sqrt(vec a) { return _mm_sqrt_ps(a); }
 static inline vec v_exp(vec a) { return Sleef_cinz_expf4_u10sse4(a); }
 static inline vec v_log(vec a) { return Sleef_cinz_logf4_u10sse4(a); }
 static inline vec v_tanh(vec a) { return Sleef_cinz_tanhf4_u10sse4(a); }
+static inline dvec d_exp(dvec a) { return Sleef_cinz_expd2_u10sse4(a); }
+static inline dvec d_log(dvec a) { return Sleef_cinz_logd2_u35sse4(a); }
 static inline vec v_least(vec a, vec b) { return _mm_min_ps(a, b); }
 static inline vec v_greater(vec a, vec b, vec yes, vec no) { return _mm_blendv_ps(no, yes, _mm_cmpgt_ps(a, b)); }
 static inline vec v_flush(vec a)
@@ -95,6 +104,7 @@ static inline vec v_flush(vec a)
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 #define REGISTERS 32
 typedef float32x4_t vec;
+typedef float64x2_t dvec;
 #define FUSED 1
 #define LANES_IS 4
 static inline vec v_load(const real *p) { return vld1q_f32(p); }
@@ -116,6 +126,8 @@ static inline vec v_sqrt(vec a) { return vsqrtq_f32(a); }
 static inline vec v_exp(vec a) { return Sleef_finz_expf4_u10advsimd(a); }
 static inline vec v_log(vec a) { return Sleef_finz_logf4_u10advsimd(a); }
 static inline vec v_tanh(vec a) { return Sleef_finz_tanhf4_u10advsimd(a); }
+static inline dvec d_exp(dvec a) { return Sleef_finz_expd2_u10advsimd(a); }
+static inline dvec d_log(dvec a) { return Sleef_finz_logd2_u35advsimd(a); }
 static inline vec v_least(vec a, vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 static inline vec v_greater(vec a, vec b, vec yes, vec no) { return vbslq_f32(vcgtq_f32(a, b), yes, no); }
 static inline vec v_flush(vec a)
@@ -204,25 +216,31 @@ static inline __attribute__((always_inline)) void v_quotients(const int n, vec a
 }
 #endif
 
-/* Runs `body` on p[0..n), a vector at a time; the last, shorter one goes through a buffer, so that every element takes the same way.
- * In the body, all that follows p and n, the vector is `a`; what it leaves in `a` is stored. */
-#define FOR_VECTORS(p, n, ...)                                        \
-    do {                                                              \
-        size_t i_ = 0, n_ = (n);                                      \
-        for (; i_ + LANES <= n_; i_ += LANES) {                       \
-            vec a = v_load((p) + i_);                                 \
-            __VA_ARGS__;                                              \
-            v_store((p) + i_, a);                                     \
-        }                                                             \
-        if (i_ < n_) {                                                \
-            real tail_[LANES] = {0};                                  \
-            __builtin_memcpy(tail_, (p) + i_, (n_ - i_) * sizeof(real)); \
-            vec a = v_load(tail_);                                    \
-            __VA_ARGS__;                                              \
-            v_store(tail_, a);                                        \
-            __builtin_memcpy((p) + i_, tail_, (n_ - i_) * sizeof(real)); \
-        }                                                             \
+/* Runs `body` on p[0..n) and q[0..n), a vector at a time; the last, shorter ones go through buffers, so that every element takes the same
+ * way. In the body, all that follows p, q and n, the vector of p is `a` and that of q is `b`; what it leaves in `a` is stored. */
+#define FOR_PAIRS(p, q, n, ...)                                          \
+    do {                                                                 \
+        size_t i_ = 0, n_ = (n);                                         \
+        for (; i_ + LANES <= n_; i_ += LANES) {                          \
+            vec a = v_load((p) + i_);                                    \
+            const vec b = v_load((q) + i_);                              \
+            __VA_ARGS__;                                                 \
+            v_store((p) + i_, a);                                        \
+        }                                                                \
+        if (i_ < n_) {                                                   \
+            real p_[LANES] = {0}, q_[LANES] = {0};                       \
+            __builtin_memcpy(p_, (p) + i_, (n_ - i_) * sizeof(real));    \
+            __builtin_memcpy(q_, (q) + i_, (n_ - i_) * sizeof(real));    \
+            vec a = v_load(p_);                                          \
+            const vec b = v_load(q_);                                    \
+            __VA_ARGS__;                                                 \
+            v_store(p_, a);                                              \
+            __builtin_memcpy((p) + i_, p_, (n_ - i_) * sizeof(real));    \
+        }                                                                \
     } while (0)
+
+/* The same on p alone. */
+#define FOR_VECTORS(p, n, ...) FOR_PAIRS(p, p, n, (void)b; __VA_ARGS__)
 
 #if defined(WEFT_DOUBLE)
 static inline real s_sqrt(real a) { return __builtin_sqrt(a); }

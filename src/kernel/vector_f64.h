@@ -39,6 +39,12 @@ V_LANEWISE(v_sqrt, __builtin_sqrt)
 V_LANEWISE(v_exp, Sleef_finz_expd1_u10purecfma)
 V_LANEWISE(v_log, Sleef_finz_logd1_u10purecfma)
 V_LANEWISE(v_tanh, Sleef_finz_tanhd1_u10purecfma)
+/* See in_double.h. */
+typedef vec dvec;
+V_LANEWISE(d_exp, Sleef_finz_expd1_u10purecfma)
+V_LANEWISE(d_expm1, Sleef_finz_expm1d1_u10purecfma)
+V_LANEWISE(d_log, Sleef_finz_logd1_u10purecfma)
+V_LANEWISE(d_log1p, Sleef_finz_log1pd1_u10purecfma)
 static inline vec v_greater(vec a, vec b, vec yes, vec no)
 {
     V_LANES a[i] = a[i] > b[i] ? yes[i] : no[i];

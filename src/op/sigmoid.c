@@ -3,22 +3,27 @@
 
 static const op_case cases[] = {{"sigmoid", 1}, {"sigmoid", 7}, {"sigmoid", 48}, {"sigmoid", 100}, {0}};
 
-static void map(real *y, size_t n, const void *fields)
+static inline dvec values(dvec x, const void *fields)
 {
     (void)fields;
-    /* exp(-|x|) never overflows; the two branches are 1 / (1 + e) and e / (1 + e) */
-    FOR_VECTORS(y, n, {
-        const vec zero = v_set(0), one = v_set(1), negative = zero - a;
-        const vec e = v_exp(v_greater(a, zero, negative, a));
-        a = v_greater(zero, a, e, one) / (one + e);
-    });
+    return d_sigmoid(x);
 }
 
-static void map_grad(real *dx, const real *y, size_t n, const void *fields)
+/* Of x: from y, the slope near 1 would lose the digits of 1 - y. */
+static inline dvec slopes(dvec x, const void *fields)
 {
     (void)fields;
-    for (size_t i = 0; i < n; i++)
-        dx[i] = dx[i] * (y[i] * (1 - y[i]));
+    return d_sigmoid_slope(x);
+}
+
+static void map(real *y, size_t n, const void *fields)
+{
+    FOR_VECTORS(y, n, a = v_in_double(values, a, fields));
+}
+
+static void map_grad(real *dx, const real *x, size_t n, const void *fields)
+{
+    FOR_PAIRS(dx, x, n, a *= v_in_double(slopes, b, fields));
 }
 
 static double value_of(double x, const void *fields)
@@ -30,7 +35,7 @@ static double value_of(double x, const void *fields)
 static double slope_of(double x, const void *fields)
 {
     (void)fields;
-    return value_of(x, fields) * (1 - value_of(x, fields));
+    return value_of(x, fields) * value_of(-x, fields);
 }
 
 const op ISA_SYMBOL(op_sigmoid) = {
@@ -41,6 +46,7 @@ const op ISA_SYMBOL(op_sigmoid) = {
     .cases = cases,
     .map = map,
     .map_grad = map_grad,
+    .gradient_needs_input = true,
     .value = value_of,
     .slope = slope_of,
 };
