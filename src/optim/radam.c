@@ -46,7 +46,8 @@ static void reference(const void *fields_in, double lr, uint64_t t, size_t n, do
 {
     const radam_fields *f = fields_in;
     const double b1 = f->betas[0], b2 = f->betas[1], correct1 = 1 - pow(b1, (double)t), correct2 = 1 - pow(b2, (double)t);
-    const double rectify = rectification(f, t, pow(b2, (double)t));
+    /* of early steps it makes a thousand roundings of one of the power's: the same power as in begin, so that it is the same number */
+    const double rectify = rectification(f, t, power(b2, t));
     for (size_t i = 0; i < n; i++) {
         const double d = decayed(&f->all, g[i], w[i]);
         double *m = &state[0][i], *v = &state[1][i];
