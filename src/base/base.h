@@ -127,11 +127,19 @@ setting *setting_from_spec(arena *a, const char *spec, where at, weft_error *err
 setting *setting_list_from_specs(arena *a, const char *specs, where at, weft_error *err);
 const setting *setting_find(const setting *map, const char *key);
 
+/* As many numbers as the user wrote; in the arena. */
+typedef struct number_list {
+    size_t n;
+    const double *at;
+} number_list;
+
 typedef enum field_type {
     FIELD_SIZE, /* size_t */
     FIELD_U64,  /* uint64_t */
+    FIELD_INT,  /* int32_t */
     FIELD_REAL, /* double */
     FIELD_PAIR, /* double[2], written [a, b] or (a, b) */
+    FIELD_LIST, /* number_list, written [a, b, c], or a for a list of one; unset: n is 0 */
     FIELD_BOOL, /* bool */
     FIELD_TEXT, /* const char *, in the arena */
 } field_type;
@@ -145,7 +153,7 @@ typedef struct field {
     field_type type;
     size_t offset; /* in the struct that the table describes */
     unsigned flags; /* REQUIRED; range without its MIN or MAX; BARE: the values without a key go to these, in order */
-    double min, max; /* of numbers, of both of a pair; a max of at most min: no upper limit */
+    double min, max; /* of numbers, of each in a pair or list; a max of at most min: no upper limit */
     double value[2]; /* the default: a number, a pair, 0 or 1 */
     const char *text; /* the default of a text; NULL: unset */
     const char *help; /* one line */
