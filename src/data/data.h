@@ -14,7 +14,8 @@ typedef struct data_file {
 typedef struct data_split {
     size_t n;
     const void *samples;   /* [n, features] of the data set's `type` */
-    const int32_t *labels; /* [n], 0..n_classes-1 */
+    const int32_t *labels; /* [n], 0..n_classes-1; NULL: the task is no classification */
+    const float *targets;  /* [n, n_targets]; NULL: it is one */
     data_file samples_file, labels_file;
 } data_split;
 
@@ -24,7 +25,9 @@ struct weft_dataset {
     shape sample;      /* [1, 28, 28] */
     dtype disk_type;   /* as the files have it */
     dtype type;        /* in memory: DTYPE_U8 stays so, everything else is DTYPE_F32 */
+    weft_task task;
     size_t features, n_classes;
+    size_t n_targets; /* numbers or labels of a sample; 0: it has a class */
     const char *const *class_names; /* [n_classes] */
     data_split split[WEFT_N_SPLITS];
     arena memory;
@@ -33,13 +36,19 @@ struct weft_dataset {
     bytes blocks[WEFT_N_SPLITS]; /* what the samples lie in: unpacked files, or numbers converted from them */
 };
 
+/* Numbers as they lie in memory. */
+double number_at(dtype type, const void *numbers, size_t i);
+/* What an array [n, T] (or [n]) of a split's file says of the samples: their classes, or their targets. The task of the data set and the
+ * number of targets are those of the training split. */
+weft_status data_take_targets(weft_dataset *data, weft_split which, dtype type, const shape *array, const void *numbers, weft_error *err);
+
 /* A file format of samples or labels. One file each, found by the build: data/format_NAME.c defines format_NAME. */
 typedef struct data_format {
     const char *name;
     const char *help;
     /* Whether a folder holds a data set of this format; looks at names only. */
     bool (*recognise)(const char *folder);
-    /* Fills the sample's shape, types, features, and the splits with their files' paths. Classes are counted and named,
+    /* Fills the sample's shape, types, features, the task, and the splits with their files' paths. Classes are counted and named,
      * and the labels' range is checked, afterwards and for all formats. */
     weft_status (*open)(const char *folder, weft_dataset *data, weft_error *err);
 } data_format;
@@ -107,6 +116,8 @@ weft_status catalogue_locate(const catalogue_entry *entry, arena *a, const char 
 
 /* The least and the largest number of a split's samples. */
 void data_range(const weft_dataset *data, weft_split split, double *min, double *max);
+/* The same of target t; its mean, too, which is the share of samples that have it where it is a label. */
+void data_target_range(const weft_dataset *data, weft_split split, size_t t, double *min, double *max, double *mean);
 /* counts: [n_classes]. */
 void data_class_counts(const weft_dataset *data, weft_split split, size_t *counts);
 /* A hash (XXH3, 128 bits) of the samples and labels of both splits, whatever files they came from: says whether two

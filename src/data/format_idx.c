@@ -9,17 +9,21 @@
 #include <sys/stat.h>
 
 static const char *const stems[WEFT_N_SPLITS][2] = {{"train-images", "train-labels"}, {"t10k-images", "t10k-labels"}};
-static const char *const endings[2] = {"idx3-ubyte", "idx1-ubyte"};
+/* The content tells what a file holds; names are those that the usual content has. */
+static const char *const endings[2][6] = {{"idx3-ubyte", "idx4-ubyte", "idx2-ubyte", "idx2-float", "idx2-double"},
+                                          {"idx1-ubyte", "idx2-ubyte", "idx1-float", "idx2-float", "idx1-double", "idx2-double"}};
 static const char *const spellings[][2] = {{"-", ""}, {"-", ".gz"}, {".", ""}, {".", ".gz"}};
 
 /* Writes the path of the first spelling that is there. So is a broken link, and a FIFO: reading will say what is wrong.
  */
 static bool find_file(const char *folder, size_t split, size_t which, char path[PATH_MAX])
 {
-    for (size_t i = 0; i < COUNT(spellings); i++) {
+    for (size_t i = 0; i < COUNT(endings[which]) * COUNT(spellings); i++) {
         struct stat info;
-        int length = snprintf(path, PATH_MAX, "%s/%s%s%s%s", folder, stems[split][which], spellings[i][0],
-                              endings[which], spellings[i][1]);
+        const char *ending = endings[which][i / COUNT(spellings)], *const *spelling = spellings[i % COUNT(spellings)];
+        if (!ending)
+            break;
+        int length = snprintf(path, PATH_MAX, "%s/%s%s%s%s", folder, stems[split][which], spelling[0], ending, spelling[1]);
         if (length < PATH_MAX && lstat(path, &info) == 0)
             return true;
     }
@@ -45,28 +49,11 @@ static weft_status find_files(const char *folder, weft_dataset *data, weft_error
         if (!find_file(folder, i / 2, i % 2, path))
             status = fail(err, WEFT_BAD_INPUT, (where){.file = folder},
                           "%s-%s is missing, with or without .gz; images and labels are needed, of train and of t10k",
-                          stems[i / 2][i % 2], endings[i % 2]);
+                          stems[i / 2][i % 2], endings[i % 2][0]);
         else if (!(file->path = arena_text(&data->memory, path)))
             return fail_memory(err);
     }
     return status;
-}
-
-static double number_at(const idx *array, size_t i)
-{
-    const unsigned char *at = (const unsigned char *)array->data + i * dtype_bytes(array->type);
-    double f64;
-    float f32;
-    int32_t i32;
-    int16_t i16;
-    switch (array->type) {
-    case DTYPE_U8: return *at;
-    case DTYPE_I8: return (int8_t)*at;
-    case DTYPE_I16: return memcpy(&i16, at, 2), i16;
-    case DTYPE_I32: return memcpy(&i32, at, 4), i32;
-    case DTYPE_F32: return memcpy(&f32, at, 4), f32;
-    default: return memcpy(&f64, at, 8), f64;
-    }
 }
 
 /* Everything but uint8 becomes float32, in a block of its own. */
@@ -83,7 +70,7 @@ static weft_status to_float(const char *path, idx *array, size_t features, weft_
     }
     weft_status status = WEFT_OK;
     for (size_t i = 0; i < n && status == WEFT_OK; i++) {
-        double number = number_at(array, i);
+        double number = number_at(array->type, array->data, i);
         to[i] = (float)number;
         if (!isfinite(to[i]))
             status = fail(err, WEFT_BAD_INPUT, (where){.file = path},
@@ -145,37 +132,13 @@ static weft_status read_samples(weft_dataset *data, weft_split which, weft_error
     return status;
 }
 
-static weft_status convert_labels(const idx *array, weft_dataset *data, data_split *split, weft_error *err)
-{
-    const char *path = split->labels_file.path;
-    where at = {.file = path};
-    size_t n = array->shape.dims[0];
-    if (array->shape.n_dims != 1)
-        return fail(err, WEFT_BAD_INPUT, at,
-                    "has %zu dimensions, expected 1; this looks like an image file: swap it with %s",
-                    array->shape.n_dims, split->samples_file.path);
-    if (array->type == DTYPE_F32 || array->type == DTYPE_F64)
-        return fail(err, WEFT_BAD_INPUT, at, "labels are %s; they must be whole numbers: write them as uint8 or int32",
-                    dtype_name(array->type));
-    if (n != split->n)
-        return fail(err, WEFT_BAD_INPUT, at, "has %zu labels, and %s has %zu images; each image needs one label", n,
-                    split->samples_file.path, split->n);
-    int32_t *labels = arena_array(&data->memory, n, sizeof *labels);
-    if (!labels)
-        return fail_memory(err);
-    for (size_t i = 0; i < n; i++)
-        labels[i] = (int32_t)number_at(array, i);
-    split->labels = labels;
-    return WEFT_OK;
-}
-
 static weft_status read_labels(weft_dataset *data, weft_split which, weft_error *err)
 {
     data_split *split = &data->split[which];
     const file_rules rules = data_rules(data);
     idx array;
     TRY(idx_read(split->labels_file.path, &rules, &array, err));
-    weft_status status = convert_labels(&array, data, split, err);
+    weft_status status = data_take_targets(data, which, array.type, &array.shape, array.data, err);
     bytes_free(&array.block);
     return status;
 }
