@@ -17,6 +17,7 @@ static run_record record_of(const run *r, const char *status)
         .model = s->model_text,
         .optimizer = s->optimizer_text,
         .loss = s->loss_text,
+        .task = r->trainer->task,
         .scale = s->data.scale,
         .batch = s->train.batch,
         .n_epochs_asked = s->train.epochs,
