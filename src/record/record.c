@@ -64,10 +64,10 @@ const metrics_key metrics_keys[] = {
 };
 
 const task_words known_tasks[WEFT_N_TASKS] = {
-    [WEFT_CLASSIFICATION] = {"classification", "accuracy", "Accuracy", "acc.", true, offsetof(weft_metrics, train_acc),
+    [WEFT_CLASSIFICATION] = {"classification", "accuracy", "Accuracy", "acc.", " %", 2, offsetof(weft_metrics, train_acc),
                              offsetof(weft_metrics, val_acc)},
-    [WEFT_REGRESSION] = {"regression", "R2", "R2", "R2", false, offsetof(weft_metrics, train_r2), offsetof(weft_metrics, val_r2)},
-    [WEFT_MULTI_LABEL] = {"multi-label", "F1", "F1", "F1", false, offsetof(weft_metrics, train_f1), offsetof(weft_metrics, val_f1)},
+    [WEFT_REGRESSION] = {"regression", "R2", "R2", "R2", "", 4, offsetof(weft_metrics, train_r2), offsetof(weft_metrics, val_r2)},
+    [WEFT_MULTI_LABEL] = {"multi-label", "F1", "F1", "F1", "", 4, offsetof(weft_metrics, train_f1), offsetof(weft_metrics, val_f1)},
 };
 
 bool task_find(const char *name, weft_task *found)
@@ -83,12 +83,12 @@ bool task_find(const char *name, weft_task *found)
 double metrics_score(const weft_metrics *m, weft_split split)
 {
     const task_words *w = &known_tasks[m->task];
-    return (w->percent ? 100 : 1) * *(const double *)((const char *)m + (split == WEFT_TRAIN ? w->train : w->val));
+    return (*w->unit ? 100 : 1) * *(const double *)((const char *)m + (split == WEFT_TRAIN ? w->train : w->val));
 }
 
 const char *score_print(weft_task task, double score, char buffer[32])
 {
-    snprintf(buffer, 32, known_tasks[task].percent ? "%.2f %%" : "%.4f", score);
+    snprintf(buffer, 32, "%.*f%s", known_tasks[task].decimals, score, known_tasks[task].unit);
     return buffer;
 }
 

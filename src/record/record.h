@@ -20,7 +20,8 @@ typedef struct task_words {
     const char *name;            /* "classification" */
     const char *score, *initial; /* "accuracy"; as a title begins, "Accuracy" */
     const char *brief;           /* for a column of a table, "acc." */
-    bool percent;                /* shown in per cent; else as it is, with more digits */
+    const char *unit;            /* " %" where it is shown in per cent, else "" */
+    int decimals;
     size_t train, val;           /* offsets in weft_metrics */
 } task_words;
 
