@@ -121,6 +121,20 @@ static void what_cannot_be_learned_is_refused(void **state)
     refused(folder, "number 0 of sample 0 is inf", "finite");
 }
 
+static void samples_without_classes_are_not_chosen_by_class(void **state)
+{
+    (void)state;
+    put_small_set();
+    put("train-labels-idx1-ubyte", numbers(7, 1, 1, 4));
+    put("t10k-labels-idx1-ubyte", numbers(3, 1, 1, 4));
+    weft_dataset *data = opened(folder);
+    weft_error err = {0};
+    size_t index[10];
+    assert_int_equal(data_pick(data, WEFT_TRAIN, 10, 1, index, &err), WEFT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "no classes"));
+    weft_dataset_close(data);
+}
+
 /* Numbers are a part of what a data set is, as labels are. */
 static void fingerprints_see_targets(void **state)
 {
@@ -146,6 +160,7 @@ int main(void)
         TEST(bytes_in_two_dimensions_are_labels),
         TEST(batches_bring_their_targets),
         TEST(what_cannot_be_learned_is_refused),
+        TEST(samples_without_classes_are_not_chosen_by_class),
         TEST(fingerprints_see_targets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
