@@ -36,12 +36,6 @@ struct weft_dataset {
     bytes blocks[WEFT_N_SPLITS]; /* what the samples lie in: unpacked files, or numbers converted from them */
 };
 
-/* Numbers as they lie in memory. */
-double number_at(dtype type, const void *numbers, size_t i);
-/* What an array [n, T] (or [n]) of a split's file says of the samples: their classes, or their targets. The task of the data set and the
- * number of targets are those of the training split. */
-weft_status data_take_targets(weft_dataset *data, weft_split which, dtype type, const shape *array, const void *numbers, weft_error *err);
-
 /* A file format of samples or labels. One file each, found by the build: data/format_NAME.c defines format_NAME. */
 typedef struct data_format {
     const char *name;
@@ -53,6 +47,9 @@ typedef struct data_format {
     weft_status (*open)(const char *folder, weft_dataset *data, weft_error *err);
 } data_format;
 
+/* Number i of an array as it lies in memory. (split.c) */
+double number_at(dtype type, const void *numbers, size_t i);
+
 /* What is asked of a file, and where it is said what is odd about one that is accepted. */
 typedef struct file_rules {
     size_t limit_bytes;  /* of what it holds, unpacked */
@@ -63,19 +60,29 @@ typedef struct file_rules {
 /* The rules for the files of a data set that is being opened. */
 file_rules data_rules(weft_dataset *data);
 
-/* An array of numbers from an IDX file. */
-typedef struct idx {
+/* An array of numbers from a file. */
+typedef struct array_file {
     dtype type;
     shape shape;
     bytes block;        /* the unpacked file; the numbers are converted to this machine's byte order in place */
     const void *data;   /* inside block */
     size_t data_offset; /* of data in block */
-} idx;
+} array_file;
+
+/* How a format reads a file. */
+typedef weft_status array_reader(const char *path, const file_rules *rules, array_file *out, weft_error *err);
+/* Fills a split, whose files' paths are known, from its two files, and with the training split what both have in common. (split.c) */
+weft_status data_read_split(weft_dataset *data, weft_split which, array_reader *read, weft_error *err);
+
+/* Reads a .npy file of C order, little-endian; no objects. Otherwise as idx_read. */
+weft_status npy_read(const char *path, const file_rules *rules, array_file *out, weft_error *err);
+/* The parser itself, as idx_parse. */
+weft_status npy_parse(const char *name, const bytes *file, const file_rules *rules, array_file *out, weft_error *err);
 
 /* Reads an IDX file, plain or gzipped: its content tells, not its name. The block is the caller's: bytes_free. */
-weft_status idx_read(const char *path, const file_rules *rules, idx *out, weft_error *err);
+weft_status idx_read(const char *path, const file_rules *rules, array_file *out, weft_error *err);
 /* The parser itself: `file` is the unpacked file. Works on memory only. Converts in place. */
-weft_status idx_parse(const char *name, const bytes *file, const file_rules *rules, idx *out, weft_error *err);
+weft_status idx_parse(const char *name, const bytes *file, const file_rules *rules, array_file *out, weft_error *err);
 
 bool gzip_recognise(const bytes *file);
 /* Unpacked content on its way. A check may refuse it by its beginning, and is asked again as more arrives: so content
@@ -89,6 +96,10 @@ typedef struct unpacked {
 } unpacked;
 
 enum { GZIP_HEAD_BYTES = 1024 };
+
+/* What a header of an array promises, `need` bytes in all, must be what the file holds, to the byte; more is refused, or passed over with a
+ * warning. */
+weft_status data_check_size(const unpacked *file, const array_file *array, size_t need, weft_error *err);
 
 typedef weft_status gzip_check(const unpacked *content, weft_error *err);
 /* Unpacks one gzip layer, all its members. Zero bytes after the last one are passed over, with a warning. `check` may

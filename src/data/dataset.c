@@ -39,6 +39,38 @@ file_rules data_rules(weft_dataset *data)
     return (file_rules){data_limit_bytes(), data->options.allow_trailing, &data->warnings};
 }
 
+/* Data after the end is refused, or passed over with a warning when its size is known. */
+static weft_status check_trailing(const unpacked *file, const array_file *array, size_t need, weft_error *err)
+{
+    where at = {.file = file->name};
+    char dims[128];
+    shape_print(&array->shape, dims);
+    if (!file->rules->allow_trailing)
+        return fail(err, WEFT_BAD_INPUT, at,
+                    "byte %zu: data after the end: %s of %s takes %zu bytes, and here are %s%zu; fetch the file again, "
+                    "mend its header, or have it read up to there with --allow-trailing",
+                    need, dims, dtype_name(array->type), need, file->more ? "at least " : "", file->size);
+    if (!file->more)
+        warn(file->rules->warnings, at,
+             "byte %zu: data after the end is passed over: %s of %s takes %zu bytes, and here are %zu", need, dims,
+             dtype_name(array->type), need, file->size);
+    return WEFT_OK;
+}
+
+weft_status data_check_size(const unpacked *file, const array_file *array, size_t need, weft_error *err)
+{
+    char dims[128];
+    if (file->more && need > file->rules->limit_bytes)
+        return data_fail_limit(err, file->name, file->rules->limit_bytes);
+    if (file->size > need)
+        return check_trailing(file, array, need, err);
+    if (file->size < need && !file->more)
+        return fail(err, WEFT_BAD_INPUT, (where){.file = file->name},
+                    "truncated: %s of %s needs %zu bytes, and here are %zu; fetch the file again",
+                    shape_print(&array->shape, dims), dtype_name(array->type), need, file->size);
+    return WEFT_OK;
+}
+
 /* ---- Opening ---- */
 
 static weft_status find_folder(const char *asked, weft_dataset *data, const catalogue_entry **known,

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import struct
 
 import weft
 
@@ -149,6 +150,20 @@ class Tasks(weft.Case):
                 self.assertEqual((entry["min"], entry["max"]), (min(column), max(column)))
                 self.assertAlmostEqual(entry["mean"], sum(column) / len(column), 12)
         self.assertRegex(self.weft("data", "info", "./labels").stdout, r"samples that have it")
+
+    def test_arrays_of_numpy_hold_the_same(self):
+        self.prepare("numbers", "mse_loss")
+        types = {"B": "|u1", "f": "<f4"}
+        for split, name in (("train", "train"), ("t10k", "test")):
+            x, (dims, y) = synthetic.samples(split)[0], synthetic.targets("numbers", split)
+            for letter, shape, values in (("x", (synthetic.N[split], synthetic.FEATURES), x), ("y", dims, y)):
+                words = f"{{'descr': '{types[values.typecode]}', 'fortran_order': False, 'shape': {shape}, }}"
+                words += " " * (-(10 + len(words) + 1) % 64) + "\n"
+                self.write(f"arrays/{letter}_{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(words)) + words.encode() +
+                           struct.pack(f"<{len(values)}{values.typecode}", *values))
+        for folder, data in (("idx", "./numbers"), ("npy", "./arrays")):
+            self.weft("train", "numbers.yaml", "-o", folder, "--quiet", "--set", "train.epochs=3", "--set", f"data.set={data}")
+        self.assertEqual(*(weft.without_seconds(self.read_lines(folder, "metrics.jsonl")) for folder in ("idx", "npy")))
 
     def test_losses_that_do_not_fit_are_refused(self):
         for kind in ("numbers", "labels", "classes"):
