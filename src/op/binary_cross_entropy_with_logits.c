@@ -11,9 +11,13 @@ static const field fields[] = {
     {0},
 };
 
-#define NAME "binary_cross_entropy_with_logits"
 static const op_case cases[] = {
-    {NAME, 1}, {NAME, 48}, {NAME, 100}, {NAME " pos_weight=2.5", 7}, {NAME " pos_weight=[0.5, 3, 1]", 3}, {0},
+    {"binary_cross_entropy_with_logits", 1},
+    {"binary_cross_entropy_with_logits", 48},
+    {"binary_cross_entropy_with_logits", 100},
+    {"binary_cross_entropy_with_logits pos_weight=2.5", 7},
+    {"binary_cross_entropy_with_logits pos_weight=[0.5, 3, 1]", 3},
+    {0},
 };
 
 static double weight_of(const binary_fields *f, size_t output)
@@ -74,7 +78,7 @@ static double reference_loss(const double *x, size_t C, const target *t, const v
 }
 
 const op ISA_SYMBOL(op_binary_cross_entropy_with_logits) = {
-    .name = NAME,
+    .name = "binary_cross_entropy_with_logits",
     .kind = OP_LOSS,
     .help = "for each output by itself, how surprised the model is by yes (1) or no (0); takes raw logits",
     .formula = "loss = (1 - y) log(1 + exp(x)) + pos_weight y log(1 + exp(-x)), the mean over outputs and batch",
@@ -84,6 +88,6 @@ const op ISA_SYMBOL(op_binary_cross_entropy_with_logits) = {
     .targets = TARGET_NUMBERS,
     .target_range = target_range,
     .fits = fits,
-    .loss = {NAME, loss_tiles, run, NULL},
+    .loss = {"binary_cross_entropy_with_logits", loss_tiles, run, NULL},
     .reference_loss = reference_loss,
 };

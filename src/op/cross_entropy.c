@@ -42,14 +42,15 @@ static void exponentials(const real *x, size_t n, real max, real *p)
     FOR_VECTORS(p, n, a = v_exp(v_greater(v_set(-87), a, v_set(-INFINITY), a)));
 }
 
-/* Fills a row of the gradient with the exponentials; returns their sum. */
-static real exponentials_of_row(const operand *logits, size_t row, real max, const operand *gradient)
+/* Fills a row of the gradient with the exponentials of the differences to the largest logit; returns their sum. */
+static real exponentials_of_row(const operand *logits, size_t row, const operand *gradient, real *max)
 {
     real sum = 0;
+    *max = *element(logits, row, largest_in_row(logits, row));
     for (size_t panel = 0; panel < n_panels(logits); panel++) {
         const size_t n = panel_cols(logits, panel);
         real *p = panel_row(gradient, panel, row);
-        exponentials(panel_row(logits, panel, row), n, max, p);
+        exponentials(panel_row(logits, panel, row), n, *max, p);
         for (size_t i = 0; i < n; i++)
             sum += p[i];
     }
@@ -65,7 +66,8 @@ static void clear_padding(real *p, size_t n, size_t width)
 /* One sample; its row of the gradient holds the exponentials on the way, and its padding becomes zero. */
 static real sample_loss(const operand *logits, size_t row, size_t label, real divisor, const operand *gradient)
 {
-    const real max = *element(logits, row, largest_in_row(logits, row)), sum = exponentials_of_row(logits, row, max, gradient);
+    real max;
+    const real sum = exponentials_of_row(logits, row, gradient, &max);
     for (size_t panel = 0; panel < n_panels(logits); panel++) {
         const size_t n = panel_cols(logits, panel), first = panel * logits->width;
         real *p = panel_row(gradient, panel, row);
@@ -96,7 +98,8 @@ static double share(const shares *s, size_t k, size_t label) { return (k == labe
 
 static real shared_loss(const operand *logits, size_t row, size_t label, real divisor, const operand *gradient, const shares *s)
 {
-    const real max = *element(logits, row, largest_in_row(logits, row)), sum = exponentials_of_row(logits, row, max, gradient);
+    real max;
+    const real sum = exponentials_of_row(logits, row, gradient, &max);
     const real log_sum = logarithm(sum), all = (real)s->all;
     real loss = 0;
     for (size_t panel = 0; panel < n_panels(logits); panel++) {
