@@ -67,8 +67,9 @@ typedef enum weft_task { WEFT_CLASSIFICATION, WEFT_REGRESSION, WEFT_MULTI_LABEL,
 typedef struct weft_dataset weft_dataset;
 
 /* `name_or_path`: a name of the catalogue, looked for in $WEFT_DATA, $XDG_DATA_HOME/weft and /usr/share/datasets, or a
- * folder with the four files of MNIST, gzipped or plain, or with x_train.npy, y_train.npy, x_test.npy and y_test.npy. Labels of whole numbers are classes; of float or double, [n] or [n, T], they are
- * numbers; of bytes that are 0 or 1, [n, T], they say which labels a sample has. */
+ * folder with the four files of MNIST, gzipped or plain, or with x_train.npy, y_train.npy, x_test.npy and y_test.npy.
+ * Labels of whole numbers are classes; of float or double, [n] or [n, T], they are numbers; of bytes that are 0 or 1, [n, T],
+ * they say which labels a sample has. */
 WEFT_API weft_dataset *weft_dataset_open(const char *name_or_path, weft_error *err);
 
 typedef struct weft_dataset_options {
@@ -163,8 +164,7 @@ typedef struct weft_options {
     const char *precision;
 } weft_options;
 
-/* What is known after an epoch. Of the scores only those of the task are filled; but for train_loss they are over the whole training set
- * after the epoch. */
+/* What is known after an epoch; all but train_loss over whole splits. Of the scores only those of the task are filled. */
 typedef struct weft_metrics {
     size_t epoch; /* from 1 */
     double train_loss; /* mean of the epoch's batch losses */

@@ -114,7 +114,8 @@ static void print_info_json(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS]
         data_range(d, (weft_split)s, &min, &max);
         json_object_set_new(all, split_names[s],
                             json_pack("{s:I, s:f, s:f, s:o, s:o, s:[o,o]}", "n", (json_int_t)d->split[s].n, "min", min, "max", max, "counts",
-                                      per_class, "targets", targets_json(d, (weft_split)s), "files", file_json(&d->split[s].samples_file), file_json(&d->split[s].labels_file)));
+                                      per_class, "targets", targets_json(d, (weft_split)s), "files", file_json(&d->split[s].samples_file),
+                                      file_json(&d->split[s].labels_file)));
     }
     char *dumped = json_dumps(all, JSON_INDENT(1));
     printf("%s\n", dumped ? dumped : "");

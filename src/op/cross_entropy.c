@@ -57,7 +57,7 @@ static real exponentials_of_row(const operand *logits, size_t row, const operand
     return sum;
 }
 
-static void clear_padding(real *p, size_t n, size_t width)
+static void clear_behind(real *p, size_t n, size_t width)
 {
     for (size_t i = n; i < width; i++)
         p[i] = 0;
@@ -73,7 +73,7 @@ static real sample_loss(const operand *logits, size_t row, size_t label, real di
         real *p = panel_row(gradient, panel, row);
         for (size_t i = 0; i < n; i++)
             p[i] = (p[i] / sum - (first + i == label)) / divisor;
-        clear_padding(p, n, gradient->width);
+        clear_behind(p, n, gradient->width);
     }
     return logarithm(sum) - (*element(logits, row, label) - max);
 }
@@ -111,7 +111,7 @@ static real shared_loss(const operand *logits, size_t row, size_t label, real di
             loss = part > 0 ? s_fma(part, log_sum - (x[i] - max), loss) : loss;
             p[i] = (p[i] / sum * all - part) / divisor;
         }
-        clear_padding(p, n, gradient->width);
+        clear_behind(p, n, gradient->width);
     }
     return loss;
 }
@@ -126,7 +126,7 @@ static void run(const call *c, size_t begin, size_t end)
         real *loss = panel_row(&c->out[0], 0, r);
         if (label == f->of.ignore_index) {
             for (size_t panel = 0; panel < n_panels(&c->out[1]); panel++)
-                clear_padding(panel_row(&c->out[1], panel, r), 0, c->out[1].width);
+                clear_behind(panel_row(&c->out[1], panel, r), 0, c->out[1].width);
             *loss = 0;
         } else if (shared) {
             const shares s = shares_of(f, c->in[0].cols, label);
