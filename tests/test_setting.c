@@ -165,7 +165,7 @@ static const field example_fields[] = {
     {"nesterov", FIELD_BOOL, offsetof(example, nesterov), 0, .value = {1}, .help = "look ahead"},
     {"note", FIELD_TEXT, offsetof(example, note), 0, .help = "anything"},
     {"skip", FIELD_INT, offsetof(example, skip), 0, .min = -500, .max = INT32_MAX, .value = {-100}, .help = "left out"},
-    {"weight", FIELD_LIST, offsetof(example, weight), 0, .min = 0, .max = 1e9, .help = "a number each"},
+    {"weight", FIELD_REALS, offsetof(example, weight), 0, .min = 0, .max = 1e9, .help = "a number each"},
     {0},
 };
 

@@ -139,7 +139,7 @@ typedef enum field_type {
     FIELD_INT,  /* int32_t */
     FIELD_REAL, /* double */
     FIELD_PAIR, /* double[2], written [a, b] or (a, b) */
-    FIELD_LIST, /* number_list, written [a, b, c], or a for a list of one; unset: n is 0 */
+    FIELD_REALS, /* number_list, written [a, b, c], or a for a list of one; unset: n is 0 */
     FIELD_BOOL, /* bool */
     FIELD_TEXT, /* const char *, in the arena */
 } field_type;

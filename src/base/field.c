@@ -48,7 +48,7 @@ static void set_default(const field *f, void *at)
     case FIELD_PAIR:
         memcpy(at, f->value, sizeof f->value);
         break;
-    case FIELD_LIST:
+    case FIELD_REALS:
         *(number_list *)at = (number_list){0};
         break;
     case FIELD_BOOL:
@@ -167,7 +167,7 @@ static void read_pair(reader *r, const field *f, const setting *s, double at[2])
     read_real(r, f, b, "the second of ", &at[1]);
 }
 
-static void read_list(reader *r, const field *f, const setting *s, number_list *at)
+static void read_reals(reader *r, const field *f, const setting *s, number_list *at)
 {
     setting alone = *s;
     alone.next = NULL;
@@ -227,8 +227,8 @@ static void read_value(reader *r, const field *f, const setting *s)
     case FIELD_PAIR:
         read_pair(r, f, s, at);
         break;
-    case FIELD_LIST:
-        read_list(r, f, s, at);
+    case FIELD_REALS:
+        read_reals(r, f, s, at);
         break;
     case FIELD_BOOL:
         read_bool(r, f, s, at);
@@ -360,7 +360,7 @@ static void add_quoted(text *t, const char *string)
     text_add(t, "\"");
 }
 
-static void add_list(const number_list *list, text *t)
+static void add_reals(const number_list *list, text *t)
 {
     char number[32];
     for (size_t i = 0; i < list->n; i++)
@@ -388,8 +388,8 @@ static void add_value(const field *f, const void *at, text *t)
         text_printf(t, "[%s, %s]", print_double(((const double *)at)[0], first),
                     print_double(((const double *)at)[1], second));
         break;
-    case FIELD_LIST:
-        add_list(at, t);
+    case FIELD_REALS:
+        add_reals(at, t);
         break;
     case FIELD_BOOL:
         text_add(t, *(const bool *)at ? "true" : "false");
@@ -403,7 +403,7 @@ static void add_value(const field *f, const void *at, text *t)
 static bool is_unset(const field *f, const void *at)
 {
     return (f->type == FIELD_TEXT && *(const char *const *)at == NULL) ||
-           (f->type == FIELD_LIST && ((const number_list *)at)->n == 0);
+           (f->type == FIELD_REALS && ((const number_list *)at)->n == 0);
 }
 
 void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t)

@@ -6,7 +6,7 @@ typedef struct binary_fields {
 } binary_fields;
 
 static const field fields[] = {
-    {"pos_weight", FIELD_LIST, offsetof(binary_fields, pos_weight), 0, .min = 0, .max = 1e9,
+    {"pos_weight", FIELD_REALS, offsetof(binary_fields, pos_weight), 0, .min = 0, .max = 1e9,
      .help = "how much a 1 counts against a 0: a number for all outputs, or one for each"},
     {0},
 };

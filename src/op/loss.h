@@ -25,7 +25,7 @@ typedef struct class_fields {
 } class_fields;
 
 #define CLASS_FIELDS(type)                                                                                                   \
-    {"weight", FIELD_LIST, offsetof(type, of.weight), 0, .min = 0, .max = 1e9,                                               \
+    {"weight", FIELD_REALS, offsetof(type, of.weight), 0, .min = 0, .max = 1e9,                                               \
      .help = "how much each class counts, a number a class; unset: all the same"},                                           \
     {"ignore_index", FIELD_INT, offsetof(type, of.ignore_index), 0, .min = -INT32_MAX, .max = INT32_MAX, .value = {-100},    \
      .help = "a label whose samples are passed over"}
