@@ -153,6 +153,11 @@ WEFT_API weft_status weft_model_predict(weft_model *model, const float *pixels, 
 typedef struct weft_options {
     const char *optimizer; /* "sgd lr=0.01 momentum=0.9", torch.optim's names and defaults; NULL: "sgd lr=0.01" */
     const char *loss;      /* NULL: "cross_entropy" */
+    /* "step_lr 10 gamma=0.5", torch.optim.lr_scheduler's names in lower case, keywords and defaults; NULL: "none". `by=epoch` or `by=step`
+     * says what it counts; `warmup=N` puts a linear rise in front. The rate is set before every step; behind the end of one_cycle_lr it
+     * stays. */
+    const char *schedule;
+    uint64_t total_steps;  /* of the whole training, which one_cycle_lr lasts for if it does not say, and must last for; 0: not known */
     double scale;          /* what samples are divided by; 0: 1 */
     size_t batch;          /* 0: 32 */
     uint64_t seed;         /* of the parameters, unless they exist already, and of the shuffle */
@@ -170,7 +175,7 @@ typedef struct weft_metrics {
     double train_loss; /* mean of the epoch's batch losses */
     double train_acc;  /* share of right answers, 0..1 */
     double val_loss, val_acc;
-    double lr;
+    double lr; /* of the epoch's last step */
     double train_seconds, eval_seconds;
     weft_task task;
     /* WEFT_REGRESSION: the share of the variance that is explained, the mean over the numbers; errors over all numbers together */

@@ -16,8 +16,8 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD") or "build")
 # A room, and the rooms whose headers it may include beside its own; what those may include it may, too.
 ROOMS = {
     "base": [], "tensor": ["base"], "record": ["base"], "data": ["tensor"], "kernel": ["base"], "graph": ["tensor", "kernel"],
-    "op": ["graph", "kernel"], "optim": ["base", "kernel"], "plan": ["op", "optim"], "train": ["plan", "data", "record"],
-    "measure": ["train"], "lab": ["train"], "report": ["base", "tensor", "record"], "cli": ["measure", "lab", "report"],
+    "op": ["graph", "kernel"], "optim": ["base", "kernel"], "schedule": ["base"], "plan": ["op", "optim"],
+    "train": ["plan", "schedule", "data", "record"], "measure": ["train"], "lab": ["train"], "report": ["base", "tensor", "record"], "cli": ["measure", "lab", "report"],
 }
 INCLUDE = re.compile(r'^#include "(\w+)/(\w+)\.h"', re.MULTILINE)
 
@@ -88,7 +88,7 @@ class House(unittest.TestCase):
         self.assertTrue(list(long_functions("f()\n{\n" + "x;\n" * 60 + "}\n")))
 
     def test_what_registers_itself_is_named_as_its_file(self):
-        for folder, prefix, kind in (("op", "", "op"), ("optim", "", "optim"), ("train", "listen_", "listen"), ("data", "format_", "format"),
+        for folder, prefix, kind in (("op", "", "op"), ("optim", "", "optim"), ("schedule", "", "schedule"), ("train", "listen_", "listen"), ("data", "format_", "format"),
                                      ("cli", "cmd_", "cmd")):
             found = 0
             for path, text in sources(f"src/{folder}/{prefix}*.c"):

@@ -80,6 +80,7 @@ static inline run_record make_run(const char *name, uint64_t seed, course c)
                         .data = "fashion-mnist",
                         .model = "linear 1000, relu, linear 10",
                         .optimizer = "sgd lr=0.01",
+                        .schedule = "none",
                         .loss = "cross_entropy",
                         .scale = 255,
                         .batch = 32,

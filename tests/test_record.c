@@ -50,6 +50,7 @@ static void a_record_reads_back_as_it_was_written(void **state)
         assert_string_equal(back.message, run.message);
         assert_string_equal(back.model, run.model);
         assert_string_equal(back.optimizer, run.optimizer);
+        assert_string_equal(back.schedule, run.schedule);
         assert_true(back.seed == seeds[i] && back.scale == run.scale);
         assert_int_equal(back.batch, 32);
         assert_int_equal(back.n_parameters, 795010);

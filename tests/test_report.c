@@ -475,6 +475,20 @@ static void the_run_of_the_same_length_is_compared(void **state)
     assert_lacks(told, "Depth");
 }
 
+static void optimizers_are_compared_under_one_schedule(void **state)
+{
+    (void)state;
+    run_record runs[] = {make_run("sgd", 1, (course){20, {0.8, 0.3}, {80, 88}, {79, 87}}),
+                         make_run("adam", 1, (course){20, {0.49, 0.11}, {85, 95}, {84, 89}}),
+                         make_run("adam that slows down", 1, (course){20, {0.49, 0.09}, {85, 95}, {84, 89}})};
+    runs[1].optimizer = runs[2].optimizer = "adam lr=0.001";
+    runs[2].schedule = "step_lr 5";
+    assert_has(sentences_of(runs, 3), "training loss is 0.110 (adam) and 0.300 (sgd)");
+    assert_lacks(sentences_of(&runs[1], 2), "Optimizer");
+    runs[1].schedule = "step_lr 4";
+    assert_lacks(sentences_of(runs, 3), "Optimizer");
+}
+
 static void the_quicker_optimizer_is_the_one_that_took_fewer_epochs(void **state)
 {
     (void)state;
@@ -658,6 +672,7 @@ int main(void)
         cmocka_unit_test(names_mean_nothing_in_markdown_or_a_terminal),
         cmocka_unit_test(scaling_is_told_from_the_numbers),
         cmocka_unit_test(the_run_of_the_same_length_is_compared),
+        cmocka_unit_test(optimizers_are_compared_under_one_schedule),
         cmocka_unit_test(the_quicker_optimizer_is_the_one_that_took_fewer_epochs),
         cmocka_unit_test(the_gap_over_depth_follows_the_numbers),
         cmocka_unit_test(differences_within_noise_are_called_so),

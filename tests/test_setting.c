@@ -150,10 +150,14 @@ typedef struct example {
     uint64_t seed;
     double lr, momentum, betas[2];
     bool nesterov;
-    const char *note;
+    const char *note, *mode;
+    size_list milestones;
+    const setting *parts;
     int32_t skip;
     number_list weight;
 } example;
+
+static const char *const modes[] = {"min", "max", NULL};
 
 static const field example_fields[] = {
     {"batch", FIELD_SIZE, offsetof(example, batch), FIELD_BARE, .min = 1, .value = {32}, .help = "samples a step"},
@@ -164,6 +168,9 @@ static const field example_fields[] = {
      .help = "shares kept"},
     {"nesterov", FIELD_BOOL, offsetof(example, nesterov), 0, .value = {1}, .help = "look ahead"},
     {"note", FIELD_TEXT, offsetof(example, note), 0, .help = "anything"},
+    {"mode", FIELD_TEXT, offsetof(example, mode), 0, .text = "min", .words = modes, .help = "one of two words"},
+    {"milestones", FIELD_SIZES, offsetof(example, milestones), 0, .min = 1, .max = 1e18, .help = "any number of them"},
+    {"parts", FIELD_LIST, offsetof(example, parts), 0, .help = "whatever they are"},
     {"skip", FIELD_INT, offsetof(example, skip), 0, .min = -500, .max = INT32_MAX, .value = {-100}, .help = "left out"},
     {"weight", FIELD_REALS, offsetof(example, weight), 0, .min = 0, .max = 1e9, .help = "a number each"},
     {0},
@@ -195,7 +202,14 @@ static void fields_fill_a_struct(void **state)
     assert_true(x.weight.n == 3 && x.weight.at[0] == 1 && x.weight.at[1] == 0.5 && x.weight.at[2] == 2);
     assert_int_equal(read_example("sgd lr=1 skip=12 weight=3", &x, &a, &err), WEFT_OK);
     assert_true(x.skip == 12 && x.weight.n == 1 && x.weight.at[0] == 3);
+    assert_int_equal(read_example("sgd lr=1 mode=max milestones=(30, 7) parts=[a, (b), \"c 1\"]", &x, &a, &err), WEFT_OK);
+    assert_string_equal(x.mode, "max");
+    assert_true(x.milestones.n == 2 && x.milestones.at[0] == 30 && x.milestones.at[1] == 7);
+    assert_string_equal(x.parts->first->text, "a");
+    assert_string_equal(x.parts->first->next->next->text, "c 1");
     assert_int_equal(read_example("sgd lr=1", &x, &a, &err), WEFT_OK);
+    assert_string_equal(x.mode, "min");
+    assert_true(x.milestones.n == 0 && x.parts == NULL);
     assert_true(x.batch == 32 && x.betas[1] == 0.999 && x.nesterov && x.note == NULL);
     assert_true(x.skip == -100 && x.weight.n == 0);
     arena_deinit(&a);
@@ -227,10 +241,17 @@ static void wrong_fields_are_explained(void **state)
         {"weight=(1, -1)", "a number of weight is -1, but must be at least 0 and at most 1000000000"},
         {"weight=(1, (2))", "a number of weight must be a number, not a list"},
         {"note=(1)", "note must be a text, not a list"},
+        {"mode=mx", "unknown mode \"mx\"; did you mean \"max\"?"},
+        {"mode=average", "unknown mode \"average\"; there are: min, max"},
+        {"milestones=3", "milestones must be a list in [], not \"3\""},
+        {"milestones=(3, x)", "milestones must be a whole number, not \"x\""},
+        {"milestones=(0)", "milestones is 0, but must be at least 1 and at most 1e+18"},
+        {"parts=a", "parts must be a list in [], not \"a\""},
         {"momentun=0.9", "unknown key \"momentun\" of optimizer sgd; did you mean \"momentum\"?"},
         {"nme=x", "unknown key \"nme\" of optimizer sgd; did you mean \"name\"?"},
         {"quite=other",
-         "unknown key \"quite\" of optimizer sgd; it has batch, seed, lr, momentum, betas, nesterov, note, skip, weight, name"},
+         "unknown key \"quite\" of optimizer sgd; it has batch, seed, lr, momentum, betas, nesterov, note, mode, milestones, parts, "
+         "skip, weight, name"},
         {"lr=2", "lr of optimizer sgd is given twice"},
         {"5 6 7", "\"7\" is one value too many for optimizer sgd; write key=value"},
         {"5 0", "lr is 0, but must be above 0"},
@@ -261,7 +282,8 @@ static void all_mistakes_are_told_at_once(void **state)
         err.message,
         "f.yaml:4:19: batch is 0, but must be at least 1\n"
         "f.yaml:4:30: momentum is 2, but must be at least 0 and below 1\n"
-        "f.yaml:4:32: unknown key \"zzz\" of it; it has batch, seed, lr, momentum, betas, nesterov, note, skip, weight, name\n"
+        "f.yaml:4:32: unknown key \"zzz\" of it; it has batch, seed, lr, momentum, betas, nesterov, note, mode, milestones, "
+        "parts, skip, weight, name\n"
         "f.yaml:4:9: lr of it is missing: learning rate");
     assert_true(x.batch == 32 && x.momentum == 0);
     arena_deinit(&a);
@@ -278,14 +300,19 @@ static void printed_fields_read_back(void **state)
                  .momentum = 1e-300,
                  .betas = {0.1, 0.25},
                  .nesterov = true,
+                 .mode = "max",
+                 .milestones = {2, (const size_t[]){5, SIZE_MAX / 2048}},
                  .skip = -3,
                  .weight = {2, (const double[]){1.0 / 3, 0}}},
             y;
+    setting second = {SETTING_SCALAR, .text = "b \"2\""}, first = {SETTING_SCALAR, .text = "a", .next = &second};
+    const setting parts = {SETTING_LIST, .first = &first};
     static const char *const notes[] = {NULL, "plain/file-1.txt", "", "two words: # \"quoted\" \\ back\nline\ttab", "-",
                                         "é"};
     for (size_t i = 0; i < COUNT(notes); i++) {
         text t = {0};
         x.note = notes[i];
+        x.parts = i > 0 ? &parts : NULL;
         text_add(&t, "sgd ");
         fields_print(example_fields, &x, "%s=%s", " ", &t);
         if (read_example(t.data, &y, &a, &err) != WEFT_OK)
@@ -296,6 +323,12 @@ static void printed_fields_read_back(void **state)
         assert_int_equal(x.skip, y.skip);
         assert_int_equal(x.weight.n, y.weight.n);
         assert_memory_equal(x.weight.at, y.weight.at, x.weight.n * sizeof *x.weight.at);
+        assert_string_equal(x.mode, y.mode);
+        assert_int_equal(y.milestones.n, x.milestones.n);
+        assert_memory_equal(y.milestones.at, x.milestones.at, 2 * sizeof *x.milestones.at);
+        assert_int_equal(y.parts != NULL, i > 0);
+        if (y.parts)
+            assert_string_equal(y.parts->first->next->text, "b \"2\"");
         if (x.note)
             assert_string_equal(x.note, y.note);
         text_free(&t);
@@ -303,7 +336,7 @@ static void printed_fields_read_back(void **state)
     text t = {0};
     fields_default(example_fields, &x);
     fields_print(example_fields, &x, "%s: %s", ", ", &t);
-    assert_string_equal(t.data, "batch: 32, seed: 0, lr: 0, momentum: 0, betas: [0.9, 0.999], nesterov: true, skip: -100");
+    assert_string_equal(t.data, "batch: 32, seed: 0, lr: 0, momentum: 0, betas: [0.9, 0.999], nesterov: true, mode: min, milestones: [], skip: -100");
     text_free(&t);
     arena_deinit(&a);
 }

@@ -133,6 +133,11 @@ typedef struct number_list {
     const double *at;
 } number_list;
 
+typedef struct size_list {
+    size_t n;
+    const size_t *at; /* [n] */
+} size_list;
+
 typedef enum field_type {
     FIELD_SIZE, /* size_t */
     FIELD_U64,  /* uint64_t */
@@ -142,6 +147,8 @@ typedef enum field_type {
     FIELD_REALS, /* number_list, written [a, b, c], or a for a list of one; unset: n is 0 */
     FIELD_BOOL, /* bool */
     FIELD_TEXT, /* const char *, in the arena */
+    FIELD_SIZES, /* size_list, in the arena, written [1, 2] or (1, 2) */
+    FIELD_LIST, /* const setting *: a list as it was written; whoever reads its items leaves texts in it, to be printed */
 } field_type;
 
 enum { FIELD_REQUIRED = 1, FIELD_ABOVE_MIN = 2, FIELD_BELOW_MAX = 4, FIELD_BARE = 8 };
@@ -153,9 +160,10 @@ typedef struct field {
     field_type type;
     size_t offset; /* in the struct that the table describes */
     unsigned flags; /* REQUIRED; range without its MIN or MAX; BARE: the values without a key go to these, in order */
-    double min, max; /* of numbers, of each in a pair or list; a max of at most min: no upper limit */
+    double min, max; /* of numbers, of each of several; a max of at most min: no upper limit */
     double value[2]; /* the default: a number, a pair, 0 or 1 */
     const char *text; /* the default of a text; NULL: unset */
+    const char *const *words; /* what a text can be, ending with NULL; NULL: anything */
     const char *help; /* one line */
 } field;
 

@@ -57,6 +57,12 @@ static void set_default(const field *f, void *at)
     case FIELD_TEXT:
         *(const char **)at = f->text;
         break;
+    case FIELD_SIZES:
+        *(size_list *)at = (size_list){0};
+        break;
+    case FIELD_LIST:
+        *(const setting **)at = NULL;
+        break;
     }
 }
 
@@ -196,6 +202,16 @@ static void read_bool(reader *r, const field *f, const setting *s, bool *at)
         MISTAKE(r, s->at, "%s must be true or false, not %s", f->name, quote(s, buffer));
 }
 
+static bool is_word(const field *f, const char *string)
+{
+    if (f->words == NULL)
+        return true;
+    for (const char *const *word = f->words; *word != NULL; word++)
+        if (strcmp(*word, string) == 0)
+            return true;
+    return false;
+}
+
 static void read_text(reader *r, const field *f, const setting *s, const char **at)
 {
     char buffer[QUOTE_BYTES];
@@ -203,11 +219,43 @@ static void read_text(reader *r, const field *f, const setting *s, const char **
         MISTAKE(r, s->at, "%s must be a text, not %s", f->name, quote(s, buffer));
         return;
     }
+    if (!is_word(f, s->text)) {
+        size_t n = 0;
+        while (f->words[n] != NULL)
+            n++;
+        r->wrong = true;
+        fail_unknown(r->err, s->at, f->name, s->text, f->words, n, sizeof *f->words);
+        return;
+    }
     *at = arena_text(r->memory, s->text);
     if (*at == NULL) {
         fail_memory(r->err);
         r->wrong = true;
     }
+}
+
+static bool is_list(reader *r, const field *f, const setting *s)
+{
+    char buffer[QUOTE_BYTES];
+    if (s->kind != SETTING_LIST)
+        MISTAKE(r, s->at, "%s must be a list in [], not %s", f->name, quote(s, buffer));
+    return s->kind == SETTING_LIST;
+}
+
+static void read_sizes(reader *r, const field *f, const setting *s, size_list *at)
+{
+    size_t n = 0;
+    for (const setting *item = is_list(r, f, s) ? s->first : NULL; item != NULL; item = item->next)
+        n++;
+    size_t *sizes = arena_array(r->memory, n, sizeof *sizes);
+    if (sizes == NULL) {
+        fail_memory(r->err);
+        r->wrong = true;
+        return;
+    }
+    *at = (size_list){n, sizes};
+    for (const setting *item = n > 0 ? s->first : NULL; item != NULL; item = item->next)
+        read_whole(r, &(field){.name = f->name, .type = FIELD_SIZE, .flags = f->flags, .min = f->min, .max = f->max}, item, sizes++);
 }
 
 static void read_value(reader *r, const field *f, const setting *s)
@@ -235,6 +283,13 @@ static void read_value(reader *r, const field *f, const setting *s)
         break;
     case FIELD_TEXT:
         read_text(r, f, s, at);
+        break;
+    case FIELD_SIZES:
+        read_sizes(r, f, s, at);
+        break;
+    case FIELD_LIST:
+        if (is_list(r, f, s))
+            *(const setting **)at = s;
         break;
     }
 }
@@ -368,6 +423,24 @@ static void add_reals(const number_list *list, text *t)
     text_add(t, "]");
 }
 
+static void add_sizes(const size_list *list, text *t)
+{
+    text_add(t, "[");
+    for (size_t i = 0; i < list->n; i++)
+        text_printf(t, "%s%zu", i > 0 ? ", " : "", list->at[i]);
+    text_add(t, "]");
+}
+
+static void add_texts(const setting *list, text *t)
+{
+    text_add(t, "[");
+    for (const setting *s = list->first; s != NULL; s = s->next) {
+        text_add(t, s == list->first ? "" : ", ");
+        add_quoted(t, s->text);
+    }
+    text_add(t, "]");
+}
+
 static void add_value(const field *f, const void *at, text *t)
 {
     char first[32], second[32];
@@ -397,12 +470,18 @@ static void add_value(const field *f, const void *at, text *t)
     case FIELD_TEXT:
         add_quoted(t, *(const char *const *)at);
         break;
+    case FIELD_SIZES:
+        add_sizes(at, t);
+        break;
+    case FIELD_LIST:
+        add_texts(*(const setting *const *)at, t);
+        break;
     }
 }
 
 static bool is_unset(const field *f, const void *at)
 {
-    return (f->type == FIELD_TEXT && *(const char *const *)at == NULL) ||
+    return ((f->type == FIELD_TEXT || f->type == FIELD_LIST) && *(const void *const *)at == NULL) ||
            (f->type == FIELD_REALS && ((const number_list *)at)->n == 0);
 }
 

@@ -31,25 +31,36 @@ static const char *kind_of(const field *f)
 {
     static const char *const kinds[] = {
         [FIELD_SIZE] = "whole number", [FIELD_U64] = "whole number", [FIELD_REAL] = "number", [FIELD_PAIR] = "two numbers",
-        [FIELD_BOOL] = "true or false", [FIELD_TEXT] = "text", [FIELD_INT] = "whole number, also below 0", [FIELD_REALS] = "list of numbers",
+        [FIELD_BOOL] = "true or false", [FIELD_TEXT] = "text",          [FIELD_SIZES] = "whole numbers", [FIELD_LIST] = "a list",
+        [FIELD_INT] = "whole number, also below 0", [FIELD_REALS] = "list of numbers",
     };
     return kinds[f->type];
 }
 
 static bool is_number(const field *f)
 {
-    return f->type == FIELD_SIZE || f->type == FIELD_REAL || f->type == FIELD_PAIR || f->type == FIELD_REALS;
+    return f->type == FIELD_SIZE || f->type == FIELD_REAL || f->type == FIELD_PAIR || f->type == FIELD_SIZES ||
+           f->type == FIELD_REALS;
+}
+
+static void print_kind(const field *f)
+{
+    char range[FIELD_RANGE_BYTES];
+    printf("%s%s%s", f->words ? "" : kind_of(f), is_number(f) ? ", " : "", is_number(f) ? field_range(f, range) : "");
+    for (const char *const *word = f->words; word && *word; word++)
+        printf("%s`%s`", word == f->words ? "" : " or ", *word);
 }
 
 static void print_default(const field *f)
 {
-    const field one[] = {{f->name, f->type, 0, f->flags, f->min, f->max, {f->value[0], f->value[1]}, f->text, f->help}, {0}};
+    field one[] = {*f, {0}};
     double room[4] = {0}; /* as large as any field */
     text t = {0};
     if (f->flags & FIELD_REQUIRED) {
         printf("must be given");
         return;
     }
+    one[0].offset = 0;
     fields_default(one, room);
     fields_print(one, room, "%.0s%s", "", &t);
     printf("%s%s%s", t.data ? "`" : "", t.data ? t.data : "none", t.data ? "`" : "");
@@ -65,11 +76,11 @@ static void print_cell(const char *words)
 
 static void print_fields(const field *table)
 {
-    char range[FIELD_RANGE_BYTES];
     printf("| key | kind | default | |\n| --- | --- | --- | --- |\n");
     for (const field *f = table; f->name; f++) {
-        printf("| `%s`%s | %s%s%s | ", f->name, f->flags & FIELD_BARE ? " (or bare)" : "", kind_of(f), is_number(f) ? ", " : "",
-               is_number(f) ? field_range(f, range) : "");
+        printf("| `%s`%s | ", f->name, f->flags & FIELD_BARE ? " (or bare)" : "");
+        print_kind(f);
+        printf(" | ");
         print_default(f);
         printf(" | ");
         print_cell(f->help);
@@ -113,6 +124,10 @@ static void print_all(wanted *w, isa level)
     print_heading(w, "Optimizers", "`optimizer: {name: sgd, lr: 0.01}`; t counts steps from 1, w is a weight, g its gradient.");
     for (const optim *const *o = optim_table(level); *o; o++)
         print_entry(w, (entry){(*o)->name, (*o)->help, (*o)->formula, (*o)->fields});
+    print_heading(w, "Schedules", "`schedule: {name: step_lr, step_size: 10}`; lr is the optimizer's, t counts epochs or steps from 0.");
+    print_entry(w, (entry){"schedule", "what every schedule can be told", NULL, schedule_common_fields});
+    for (const schedule *const *s = schedule_table; *s; s++)
+        print_entry(w, (entry){(*s)->name, (*s)->help, (*s)->formula, (*s)->fields});
     print_heading(w, "Initialisation", "`linear 1000 init=orthogonal`; fan_in and fan_out are a weight's inputs and outputs.");
     for (size_t i = 0; i < n; i++)
         print_entry(w, (entry){rules[i].name, rules[i].help, rules[i].formula, rules[i].fields});
@@ -132,14 +147,14 @@ static int run_it(args *a)
         printf("# Reference\n\nMade by `weft reference`: every name that an experiment file can use, with its keys.\n\n");
     print_all(&w, level);
     if (w.n_words && w.found < w.n_words)
-        return complain_usage("not every one of these is a layer, loss, optimizer, rule or section; weft reference lists all there are");
+        return complain_usage("not every one of these is a layer, loss, optimizer, schedule, rule or section; weft reference lists all there are");
     return EXIT_DONE;
 }
 
 const command cmd_reference = {
     .name = "reference",
     .words = "[NAME…]",
-    .help = "layers, losses, optimizers and all else that has a name, with formulas, keys and defaults",
+    .help = "layers, losses, optimizers, schedules and all else that has a name, with formulas, keys and defaults",
     .examples = "  weft reference\n"
                 "  weft reference adam batch_norm\n",
     .min_words = 0,

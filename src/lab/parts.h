@@ -27,7 +27,7 @@ setting *override_read(arena *a, const char *override, weft_error *err);
 void sections_unfold(setting *all, arena *a, isa level, weft_error *err);
 /* Refuses unknown keys, wrong kinds, and in a variant what only the whole experiment has. */
 void sections_check(const setting *all, bool in_variant, weft_error *err);
-/* Gives loss and optimizer the name that goes without saying. */
+/* Gives loss, optimizer and schedule the name that goes without saying. */
 weft_status sections_default(setting *all, arena *a, weft_error *err);
 /* Whether a variant can have this key. */
 bool sections_is_variants(const char *key);

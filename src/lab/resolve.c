@@ -138,21 +138,29 @@ static const model_part *find_model(resolver *r, const setting *source)
 
 /* ---- The sections ---- */
 
+enum { MAX_FIELDS = 32 };
+
+/* Fields of which none is required: what is missing may still come from a variant. */
+static const field *relax(const field *table, field relaxed[MAX_FIELDS])
+{
+    const size_t n = fields_count(table);
+    assert(n < MAX_FIELDS);
+    memcpy(relaxed, table, (n + 1) * sizeof *table);
+    for (size_t i = 0; i < n; i++)
+        relaxed[i].flags &= ~(unsigned)FIELD_REQUIRED;
+    return relaxed;
+}
+
 /* A section of plain fields. Without `complete` nothing in it is required. */
 static void read_section(resolver *r, const setting *all, const char *name, const field *table, bool complete,
                          void *out)
 {
-    field relaxed[16] = {0};
+    field relaxed[MAX_FIELDS];
     setting nothing = {SETTING_MAP, .at = {.file = all->at.file}};
     bool wrong;
     const setting *map = sections_find(all, name, &wrong);
-    assert(fields_count(table) < COUNT(relaxed));
-    for (size_t i = 0; table[i].name; i++) {
-        relaxed[i] = table[i];
-        relaxed[i].flags &= ~(unsigned)FIELD_REQUIRED;
-    }
     if (!wrong)
-        fields_read(complete ? table : relaxed, map ? map : &nothing, name, NULL, out, r->memory, r->err);
+        fields_read(complete ? table : relax(table, relaxed), map ? map : &nothing, name, NULL, out, r->memory, r->err);
 }
 
 /* Names that a look tells to be wrong, and what this CPU cannot, where they stand; what a data set or file holds is seen when it is opened. */
@@ -197,16 +205,23 @@ static const char *resolve_loss(resolver *r, const setting *all, run_settings *s
 }
 
 /* What a variant may complete is checked field by field: nesterov may still get its momentum. */
-static void check_optimizer(resolver *r, const setting *map)
+static void check_fields(resolver *r, const setting *map, const char *what, const char *name, const field *table, void *values)
 {
     static const char *const skip[] = {"name", NULL};
+    field relaxed[MAX_FIELDS];
+    const char *whole = arena_printf(r->memory, "%s %s", what, name);
+    if (whole)
+        fields_read(relax(table, relaxed), map, whole, skip, values, r->memory, r->err);
+}
+
+static void check_optimizer(resolver *r, const setting *map)
+{
     optimizer unused;
     const setting *name = setting_find(map, "name");
     const optim *kind = name && name->kind == SETTING_SCALAR ? optim_find(r->level, name->text) : NULL;
-    const char *what = kind ? arena_printf(r->memory, "optimizer %s", kind->name) : NULL;
     void *fields = kind ? arena_alloc(r->memory, kind->fields_bytes) : NULL;
-    if (what && fields)
-        fields_read(kind->fields, map, what, skip, fields, r->memory, r->err);
+    if (fields)
+        check_fields(r, map, "optimizer", kind->name, kind->fields, fields);
     else
         optimizer_read(&unused, map, r->level, r->memory, r->err);
 }
@@ -222,6 +237,32 @@ static const char *resolve_optimizer(resolver *r, const setting *all, bool compl
         return NULL;
     s->optimizer_text = fields_spec(o.kind->name, o.kind->fields, o.fields, true, r->memory);
     return flow_map(o.kind->name, o.kind->fields, o.fields, r->memory);
+}
+
+static void check_schedule(resolver *r, const setting *map)
+{
+    scheduler unused;
+    void *values;
+    const setting *name = setting_find(map, "name");
+    const schedule *kind = name && name->kind == SETTING_SCALAR ? schedule_find(name->text) : NULL;
+    const field *table = kind ? scheduler_table(kind, &values, r->memory) : NULL;
+    if (table)
+        check_fields(r, map, "schedule", kind->name, table, values);
+    else
+        scheduler_read(&unused, map, r->memory, r->err);
+}
+
+static const char *resolve_schedule(resolver *r, const setting *all, bool complete, run_settings *s)
+{
+    bool wrong;
+    scheduler made;
+    s->schedule = sections_find(all, "schedule", &wrong);
+    if (s->schedule && !complete)
+        check_schedule(r, s->schedule);
+    if (!s->schedule || !complete || scheduler_read(&made, s->schedule, r->memory, r->err) != WEFT_OK)
+        return NULL;
+    s->schedule_text = scheduler_text(&made, r->memory);
+    return flow_map(made.kind->name, made.table, made.values, r->memory);
 }
 
 static const char *resolve_model(resolver *r, const setting *all, bool complete, run_settings *s)
@@ -241,7 +282,7 @@ static const char *resolve_model(resolver *r, const setting *all, bool complete,
 
 /* Everything of config.yaml but the section that a seed changes. */
 static const char *config_head(const run_settings *s, const char *model, const char *loss, const char *optimizer,
-                               arena *a)
+                               const char *schedule_map, arena *a)
 {
     text t = {0};
     if (*s->variant) {
@@ -256,7 +297,7 @@ static const char *config_head(const run_settings *s, const char *model, const c
     }
     text_add(&t, "data: {");
     fields_print(data_fields, &s->data, "%s: %s", ", ", &t);
-    text_printf(&t, "}\nmodel:%s\nloss: %s\noptimizer: %s\n", model, loss, optimizer);
+    text_printf(&t, "}\nmodel:%s\nloss: %s\noptimizer: %s\nschedule: %s\n", model, loss, optimizer, schedule_map);
     return keep(&t, a);
 }
 
@@ -278,13 +319,14 @@ weft_status resolve(resolver *r, const setting *all, bool complete, variant *v)
     const char *model = resolve_model(r, all, complete, s);
     const char *loss = resolve_loss(r, all, s);
     const char *optimizer_map = resolve_optimizer(r, all, complete, s);
+    const char *schedule_map = resolve_schedule(r, all, complete, s);
     read_section(r, all, "train", train_fields, complete, &s->train);
     check_names(r, all, s);
     if (r->err->count > before || !complete)
         return r->err->count > before ? WEFT_BAD_INPUT : WEFT_OK;
     /* no mistake, and yet no text: what is wrong was reported before, or memory ran out */
-    if (!model || !loss || !optimizer_map)
+    if (!model || !loss || !optimizer_map || !schedule_map)
         return WEFT_BAD_INPUT;
-    v->config_head = config_head(s, model, loss, optimizer_map, r->memory);
-    return s->loss_text && s->optimizer_text && v->config_head ? WEFT_OK : fail_memory(r->err);
+    v->config_head = config_head(s, model, loss, optimizer_map, schedule_map, r->memory);
+    return s->loss_text && s->optimizer_text && s->schedule_text && v->config_head ? WEFT_OK : fail_memory(r->err);
 }

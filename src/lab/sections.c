@@ -29,12 +29,20 @@ static const field *optimizer_fields(const char *name, isa level)
     return o ? o->fields : NULL;
 }
 
+static const field *schedule_fields(const char *name, isa level)
+{
+    (void)level;
+    const schedule *s = schedule_find(name);
+    return s ? s->fields : NULL;
+}
+
 static const section sections[] = {
     {"title", SCALAR, .of_the_whole = true, .example = "title: SGD against Adam"},
     {"data", MAP, .example = "data: {set: fashion-mnist, scale: 255}"},
     {"model", SCALAR | LIST, .example = "model: [linear 1000, relu, linear 10]"},
     {"loss", SCALAR | MAP, loss_fields, "cross_entropy", .example = "loss: cross_entropy"},
     {"optimizer", SCALAR | MAP, optimizer_fields, "sgd", .example = "optimizer: {name: sgd, lr: 0.01}"},
+    {"schedule", SCALAR | MAP, schedule_fields, "none", .example = "schedule: {name: step_lr, step_size: 10}"},
     {"train", MAP, .example = "train: {epochs: 10, batch: 32}"},
     {"variants", MAP, .of_the_whole = true,
      .example = "variants: {fast: {optimizer: {lr: 0.1}}, slow: {optimizer: {lr: 0.001}}}"},

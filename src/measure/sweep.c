@@ -136,17 +136,27 @@ static weft_status measure_shapes(sweeping *s)
 
 /* ---- What those networks do not have ---- */
 
-/* Maps and losses. The first of two maps in a row is fused into the product before them, and the second's gradient into the one behind. */
+/* A network that has an op between two products. The first of two maps in a row is fused into the product before them, and the second's
+ * gradient into the one behind. */
+static const char *layers_around(const op *o, arena *a)
+{
+    if (o->kind == OP_LOSS)
+        return "linear 1000";
+    if (o->kind == OP_JOIN)
+        return arena_printf(a, "linear 1000, %s [linear 1000], linear 10", o->name);
+    const char *spec = o->cases[0].spec;
+    return arena_printf(a, o->kind == OP_MAP ? "linear 1000, %s, %s, linear 10" : "linear 1000, %s, linear 10", spec, spec);
+}
+
 static weft_status measure_ops(sweeping *s)
 {
     for (const op *const *o = op_table(s->m->level); *o; o++) {
-        if ((*o)->kind == OP_LAYER || (*o)->kind == OP_JOIN || ((*o)->kind == OP_MAP && !(*o)->map))
+        if ((*o)->kind == OP_MAP && !(*o)->map)
             continue;
-        const char *spec = (*o)->cases[0].spec;
-        const char *layers = (*o)->kind == OP_MAP ? arena_printf(&s->memory, "linear 1000, %s, %s, linear 10", spec, spec) : "linear 1000";
+        const char *layers = layers_around(*o, &s->memory);
         if (!layers)
             return fail_memory(s->err);
-        TRY(measure_network(s, &(network){17, layers, 32, (*o)->kind == OP_LOSS ? spec : NULL, NULL}, NULL));
+        TRY(measure_network(s, &(network){17, layers, 32, (*o)->kind == OP_LOSS ? (*o)->cases[0].spec : NULL, NULL}, NULL));
     }
     return WEFT_OK;
 }

@@ -195,7 +195,7 @@ static void settle_run(const call *c, size_t begin, size_t end)
 }
 
 static const kernel forward_kernel = {"batch_norm", tiles, forward_run, NULL}, evaluate_kernel = {"batch_norm", tiles, evaluate_run, NULL},
-                    backward_kernel = {"batch_norm dx", tiles, backward_run, NULL},
+                    backward_kernel = {"batch_norm_dx", tiles, backward_run, NULL},
                     settle_kernel = {"running", one_tile, settle_run, NULL};
 
 /* ---- Steps ---- */

@@ -98,7 +98,7 @@ static void backward_run(const call *c, size_t begin, size_t end)
         multiply_row(&c->in[0], &c->in[1], &c->out[0], r);
 }
 
-static const kernel forward_kernel = {"dropout", rows, forward_run, NULL}, backward_kernel = {"dropout dx", rows, backward_run, NULL};
+static const kernel forward_kernel = {"dropout", rows, forward_run, NULL}, backward_kernel = {"dropout_dx", rows, backward_run, NULL};
 
 /* ---- Steps ---- */
 

@@ -180,8 +180,8 @@ static void weights_run(const call *c, size_t begin, size_t end)
     }
 }
 
-static const kernel forward_kernel = {"layer_norm", rows, forward_run, NULL}, backward_kernel = {"layer_norm dx", rows, backward_run, NULL},
-                    weights_kernel = {"layer_norm dw", groups, weights_run, NULL};
+static const kernel forward_kernel = {"layer_norm", rows, forward_run, NULL}, backward_kernel = {"layer_norm_dx", rows, backward_run, NULL},
+                    weights_kernel = {"layer_norm_dw", groups, weights_run, NULL};
 
 /* ---- Steps ---- */
 

@@ -84,8 +84,8 @@ static void sum_run(const call *c, size_t begin, size_t end)
     clear_padding(dw, 0);
 }
 
-static const kernel forward_kernel = {"prelu", tiles, forward_run, NULL}, backward_kernel = {"prelu dx", tiles, backward_run, NULL},
-                    sum_kernel = {"prelu dw", one_tile, sum_run, NULL};
+static const kernel forward_kernel = {"prelu", tiles, forward_run, NULL}, backward_kernel = {"prelu_dx", tiles, backward_run, NULL},
+                    sum_kernel = {"prelu_dw", one_tile, sum_run, NULL};
 
 /* ---- Steps ---- */
 

@@ -34,6 +34,18 @@ static weft_status refuse(isa level, const setting *name, weft_error *err)
     return fail_unknown(err, name->at, "optimizer", name->text, names, n, sizeof *names);
 }
 
+bool optimizer_keeps(const optimizer *o, size_t state)
+{
+    return o->kind->state_names[state] && (!o->kind->keeps || o->kind->keeps(o->fields, state));
+}
+
+static void count_states(optimizer *o)
+{
+    o->n_states = 0;
+    for (size_t s = 0; s < MAX_STATES; s++)
+        o->n_states += optimizer_keeps(o, s);
+}
+
 weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a, weft_error *err)
 {
     static const char *const skip[] = {"name", NULL};
@@ -51,14 +63,8 @@ weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a
     TRY(fields_read(o->kind->fields, map, what, skip, fields, a, err));
     o->lr = ((const optim_fields *)fields)->lr;
     o->maximize = ((const optim_fields *)fields)->maximize;
-    for (size_t s = 0; s < MAX_STATES; s++)
-        o->n_states += optimizer_keeps(o, s);
+    count_states(o);
     return o->kind->check ? o->kind->check(fields, map->at, err) : WEFT_OK;
-}
-
-bool optimizer_keeps(const optimizer *o, size_t state)
-{
-    return o->kind->state_names[state] && (!o->kind->keeps || o->kind->keeps(o->fields, state));
 }
 
 /* n numbers of a state, as they are before the first step; NULL: no memory. */
@@ -68,6 +74,17 @@ static real *make_state(const optimizer *o, size_t state, size_t n, arena *a)
     for (size_t i = 0; numbers && o->kind->start && i < n; i++)
         numbers[i] = (real)o->kind->start(o->fields, state);
     return numbers;
+}
+
+bool optimizer_set_momentum(optimizer *o, double momentum)
+{
+    for (const field *f = o->kind->fields; f->name; f++)
+        if (strcmp(f->name, "momentum") == 0 || strcmp(f->name, "betas") == 0) {
+            *(double *)((char *)o->fields + f->offset) = momentum;
+            count_states(o);
+            return true;
+        }
+    return false;
 }
 
 weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block_numbers, arena *a, weft_error *err)

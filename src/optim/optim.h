@@ -41,7 +41,7 @@ const optim *optim_find(isa level, const char *name);
 /* An optimizer with its settings and the state that it keeps for every block of weights. */
 typedef struct optimizer {
     const optim *kind;
-    const void *fields;
+    void *fields;
     double lr;
     bool maximize;
     uint64_t t; /* steps done */
@@ -54,6 +54,8 @@ typedef struct optimizer {
 
 /* Reads {name: sgd, lr: 0.01} into kind, fields and lr. Every mistake is added to `err`. */
 weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a, weft_error *err);
+/* Changes its momentum, or the first of its betas, before optimizer_prepare or between steps. False: it has neither. */
+bool optimizer_set_momentum(optimizer *o, double momentum);
 /* Whether it keeps the state that kind->state_names[state] names. */
 bool optimizer_keeps(const optimizer *o, size_t state);
 /* Gives it state for blocks of these many numbers, as it is before the first step. */

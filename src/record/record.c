@@ -25,6 +25,7 @@ static const struct record_key {
     {"data", RECORD_TEXT, offsetof(run_record, data), NULL},
     {"model", RECORD_TEXT, offsetof(run_record, model), NULL},
     {"optimizer", RECORD_TEXT, offsetof(run_record, optimizer), NULL},
+    {"schedule", RECORD_TEXT, offsetof(run_record, schedule), "none"},
     {"loss", RECORD_TEXT, offsetof(run_record, loss), NULL},
     {"task", RECORD_TASK, offsetof(run_record, task), "classification"},
     {"scale", RECORD_REAL, offsetof(run_record, scale), NULL},

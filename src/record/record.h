@@ -43,7 +43,7 @@ typedef struct run_record {
     const char *status;  /* "running", "done", "diverged", "stopped" */
     const char *message; /* of a diverged run: the step, the layer; otherwise "" */
     /* The settings, as texts: "fashion-mnist", "linear 1000, relu, linear 10", "sgd lr=0.01 …" */
-    const char *data, *model, *optimizer, *loss;
+    const char *data, *model, *optimizer, *schedule, *loss;
     weft_task task;
     double scale;
     size_t batch;

@@ -119,7 +119,7 @@ static bool alike_but(const variant *a, const variant *b, dimension but)
     for (dimension d = 0; d < N_DIMENSIONS; d++)
         if (d != but && !same_value(a, b, d))
             return false;
-    return same_text(x->data, y->data) && same_text(x->loss, y->loss) && x->batch == y->batch;
+    return same_text(x->data, y->data) && same_text(x->loss, y->loss) && same_text(x->schedule, y->schedule) && x->batch == y->batch;
 }
 
 static bool all_diverged(const variant *v) { return v->n_runs > 0 && v->n_diverged == v->n_runs; }

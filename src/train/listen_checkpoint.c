@@ -1,5 +1,5 @@
-/* checkpoint/state.safetensors: everything that a run needs to go on to the same bits as if it had never stopped. Loaders and schedules
- * have no state but the numbers of epoch and step. Written after every epoch and when a run is stopped. */
+/* checkpoint/state.safetensors: everything that a run needs to go on to the same bits as if it had never stopped. Loaders have no
+ * state but the numbers of epoch and step, and of the schedules only one has. Written after every epoch and when a run is stopped. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -19,11 +19,14 @@ bool checkpoint_exists(const char *folder, arena *a)
 
 /* ---- What must be the same for a run to go on ---- */
 
-enum { N_IDENTITY = 9 };
+enum { N_IDENTITY = 10 };
 
 typedef struct identity {
     const char *name, *text;
 } identity;
+
+/* What older checkpoints do not say, because there was nothing else. */
+static const identity unsaid[] = {{"train.precision", "fp32"}, {"schedule", "none"}};
 
 static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
 {
@@ -36,6 +39,7 @@ static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
         {"model", s->model_text},
         {"loss", s->loss_text},
         {"optimizer", s->optimizer_text},
+        {"schedule", scheduler_text(&r->trainer->scheduler, a)},
         {"data", fingerprint},
         {"data.scale", arena_text(a, print_double(s->data.scale, number))},
         {"train.batch", arena_printf(a, "%zu", s->train.batch)},
@@ -59,7 +63,7 @@ typedef struct number {
     void *at;
 } number;
 
-enum { MAX_METRICS = 20, MAX_NUMBERS = 5 + 2 * MAX_METRICS, MAX_NOTES = 1 + N_IDENTITY + MAX_NUMBERS };
+enum { MAX_METRICS = 20, N_PLATEAU = 5, MAX_NUMBERS = 5 + 2 * MAX_METRICS + N_PLATEAU, MAX_NOTES = 1 + N_IDENTITY + MAX_NUMBERS };
 
 /* Appends an epoch's, "PREFIX.val_loss". A name is NULL where memory ran out. */
 static size_t list_metrics(weft_metrics *m, const char *prefix, weft_task task, number *out, arena *a)
@@ -72,6 +76,7 @@ static size_t list_metrics(weft_metrics *m, const char *prefix, weft_task task, 
     return n;
 }
 
+/* How many there are: a schedule that learns from the metrics has numbers of its own. */
 static size_t list_numbers(run *r, number out[MAX_NUMBERS], arena *a)
 {
     weft_trainer *t = r->trainer;
@@ -85,7 +90,17 @@ static size_t list_numbers(run *r, number out[MAX_NUMBERS], arena *a)
     size_t n = COUNT(own);
     memcpy(out, own, sizeof own);
     n += list_metrics(&r->metrics, "last", t->task, out + n, a);
-    return n + list_metrics(&r->best, "best", t->task, out + n, a);
+    n += list_metrics(&r->best, "best", t->task, out + n, a);
+    plateau *p = &t->scheduler.state;
+    const number learnt[N_PLATEAU] = {
+        {"schedule.lr", NUMBER_DOUBLE, &p->lr},   {"schedule.best", NUMBER_DOUBLE, &p->best},
+        {"schedule.improvements", NUMBER_SIZE, &p->improvements}, {"schedule.bad", NUMBER_SIZE, &p->bad},
+        {"schedule.cooldown", NUMBER_SIZE, &p->cooldown},
+    };
+    if (!t->scheduler.kind->learn)
+        return n;
+    memcpy(out + n, learnt, sizeof learnt);
+    return n + N_PLATEAU;
 }
 
 static const char *number_text(const number *n, arena *a)
@@ -224,8 +239,8 @@ static weft_status compare_identity(run *r, const tensor_file *file, const char 
         return fail_memory(err);
     for (size_t i = 0; i < N_IDENTITY; i++) {
         const char *then = tensor_file_note(file, ids[i].name);
-        if (!then && strcmp(ids[i].name, "train.precision") == 0)
-            then = "fp32"; /* it was the only one when checkpoints did not say */
+        for (size_t k = 0; !then && k < COUNT(unsaid); k++)
+            then = strcmp(ids[i].name, unsaid[k].name) == 0 ? unsaid[k].text : NULL;
         if (!then || strcmp(then, ids[i].text) != 0)
             status = fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the run was begun with %s \"%s\", but now it is \"%s\"; "
                           "take the settings back, or begin a new run in another folder", ids[i].name, then ? then : "", ids[i].text);

@@ -16,6 +16,7 @@ static run_record record_of(const run *r, const char *status)
         .data = s->data.set,
         .model = s->model_text,
         .optimizer = s->optimizer_text,
+        .schedule = s->schedule_text,
         .loss = s->loss_text,
         .task = r->trainer->task,
         .scale = s->data.scale,

@@ -94,11 +94,33 @@ static weft_status load_init(weft_model *m, const run_settings *s, weft_error *e
     return s->train.init ? weft_model_load(m, s->train.init, err) : WEFT_OK;
 }
 
+/* Whether the schedule goes with the optimizer and the length of the run. The trainer asks the same, but does not know where it stands. */
+static weft_status check_schedule(const run_settings *s, isa level, uint64_t steps, uint64_t steps_per_epoch, weft_error *err)
+{
+    arena a = {0};
+    optimizer o;
+    scheduler schedule;
+    weft_status status = optimizer_read(&o, s->optimizer, level, &a, err);
+    if (status == WEFT_OK)
+        status = scheduler_read(&schedule, s->schedule, &a, err);
+    if (status == WEFT_OK)
+        status = schedule_begin(&schedule, &o, steps, steps_per_epoch, s->schedule->at, err);
+    arena_deinit(&a);
+    return status;
+}
+
 static weft_trainer *create_trainer(weft_model *m, const run_settings *s, const weft_dataset *data, int threads, weft_error *err)
 {
+    const size_t n = data->split[WEFT_TRAIN].n, batch = MIN(s->train.batch, n), per_epoch = (n + batch - 1) / batch;
+    uint64_t steps;
+    if (!checked_mul(s->train.epochs, per_epoch, &steps))
+        steps = UINT64_MAX;
+    steps = MAX(s->train.max_steps ? MIN(steps, s->train.max_steps) : steps, 1); /* a run of none is one that has not begun */
+    if (check_schedule(s, m->level, steps, per_epoch, err) != WEFT_OK)
+        return NULL;
     return weft_trainer_create(m, data,
                                &(weft_options){.optimizer = s->optimizer_text, .loss = s->loss_text, .scale = s->data.scale,
-                                               .batch = MIN(s->train.batch, data->split[WEFT_TRAIN].n), .seed = s->train.seed,
+                                               .batch = batch, .schedule = s->schedule_text, .total_steps = steps, .seed = s->train.seed,
                                                .threads = threads, .keep_order = !s->train.shuffle,
                                                .precision = s->train.precision},
                                err);

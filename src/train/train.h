@@ -7,6 +7,7 @@
 #include "data/data.h"
 #include "plan/plan.h"
 #include "record/record.h"
+#include "schedule/schedule.h"
 
 /* ---- Models (model.c, model_file.c) ---- */
 
@@ -71,6 +72,7 @@ struct weft_trainer {
     weft_task task;
     float *outputs; /* of an evaluation whose targets are numbers: [the larger split, n_targets] */
     optimizer optimizer;
+    scheduler scheduler;
     kernels kernels;              /* of the options' precision: those of training; evaluation is fp32 */
     operand (*copies)[N_COPIES];  /* [n_nodes]: of the model's parameters; NULL: the kernels want none */
     uint64_t copied;              /* the model's version that they are of */
@@ -87,6 +89,9 @@ struct weft_trainer {
     arena memory;
 };
 
+/* Lets a schedule begin with the optimizer that it moves, before that is given its state, which may depend on its momentum. Steps: of the
+ * training, and of an epoch, 0 where they are not known. */
+weft_status schedule_begin(scheduler *s, optimizer *o, uint64_t steps, uint64_t steps_per_epoch, where at, weft_error *err);
 /* What its plans are made from. */
 plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n);
 /* Where anybody but this trainer's own steps changed the parameters, makes their copies anew; before every step. */
@@ -95,7 +100,7 @@ void trainer_copy_parameters(weft_trainer *t);
 plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err);
 /* What the loss's mean over a batch divides by: the number of samples, or the sum of their weights. */
 double trainer_weight(const weft_trainer *t, const batch *b);
-size_t trainer_steps_per_epoch(const weft_trainer *t);
+size_t trainer_steps_per_epoch(const weft_trainer *t); /* 0: it has no data set */
 /* The next step of the epoch that is under way; *loss is its batch's. WEFT_DIVERGED: the loss was not finite; the parameters are those
  * of before the epoch, and `err` names the step and the layer. */
 weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err);
@@ -174,8 +179,8 @@ typedef struct run_settings {
     const char *title, *variant; /* variant: "" for a single run */
     data_settings data;
     train_settings train;
-    const setting *model, *loss, *optimizer; /* checked */
-    const char *model_text, *loss_text, *optimizer_text; /* the same on one line each, every default written out */
+    const setting *model, *loss, *optimizer, *schedule; /* checked */
+    const char *model_text, *loss_text, *optimizer_text, *schedule_text; /* the same on one line each, every default written out */
     const char *config; /* the text of config.yaml */
 } run_settings;
 

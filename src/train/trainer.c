@@ -5,6 +5,33 @@
 
 #include "train/train.h"
 
+static const where schedule_option = {"schedule", 0, 0};
+
+static weft_status read_schedule(weft_trainer *t, weft_error *err)
+{
+    const char *text = t->options.schedule ? t->options.schedule : "none";
+    const setting *map = setting_from_spec(&t->memory, text, schedule_option, err);
+    return map ? scheduler_read(&t->scheduler, map, &t->memory, err) : WEFT_BAD_INPUT;
+}
+
+/* The rate of the next step, and its momentum where the schedule moves that. False: the optimizer has none to be moved. */
+static bool follow_schedule(optimizer *o, const scheduler *s, size_t epochs)
+{
+    const double momentum = scheduler_momentum(s, o->t, epochs);
+    o->lr = scheduler_rate(s, o->t, epochs);
+    return momentum < 0 || optimizer_set_momentum(o, momentum);
+}
+
+weft_status schedule_begin(scheduler *s, optimizer *o, uint64_t steps, uint64_t steps_per_epoch, where at, weft_error *err)
+{
+    TRY(scheduler_fit(s, steps, steps_per_epoch, at, err));
+    scheduler_begin(s, o->lr);
+    if (!follow_schedule(o, s, 0))
+        return fail(err, WEFT_BAD_INPUT, at, "optimizer %s has no momentum for %s to move; turn cycle_momentum off: false", o->kind->name,
+                    s->kind->name);
+    return WEFT_OK;
+}
+
 static weft_status read_texts(weft_trainer *t, weft_error *err)
 {
     const char *optimizer_text = t->options.optimizer ? t->options.optimizer : "sgd";
@@ -15,10 +42,11 @@ static weft_status read_texts(weft_trainer *t, weft_error *err)
         return WEFT_BAD_INPUT;
     const weft_status one = optimizer_read(&t->optimizer, o, t->model->level, &t->memory, err);
     const weft_status other = loss_read(&t->loss, &t->loss_fields, l, t->model->level, &t->memory, err);
+    const weft_status third = read_schedule(t, err);
     const char *precision = t->options.precision ? t->options.precision : "fp32";
     const bool known = precision_kernels(precision, t->model->level, (where){"precision", 0, 0}, &t->kernels, err);
-    t->options.optimizer = t->options.loss = t->options.precision = NULL; /* the caller's; used up */
-    return one != WEFT_OK ? one : other != WEFT_OK ? other : known ? WEFT_OK : WEFT_BAD_INPUT;
+    t->options.optimizer = t->options.loss = t->options.schedule = t->options.precision = NULL; /* the caller's; used up */
+    return one != WEFT_OK ? one : other != WEFT_OK ? other : third != WEFT_OK ? third : known ? WEFT_OK : WEFT_BAD_INPUT;
 }
 
 /* Whether every layer can do with the n samples of a training step. */
@@ -130,6 +158,7 @@ static weft_status prepare(weft_trainer *t, weft_error *err)
     for (size_t i = 0; i < m->graph.n_nodes; i++)
         numbers[i] = m->graph.nodes[i].block_numbers;
     TRY(prepare_copies(t, err));
+    TRY(schedule_begin(&t->scheduler, &t->optimizer, t->options.total_steps, trainer_steps_per_epoch(t), schedule_option, err));
     TRY(optimizer_prepare(&t->optimizer, m->graph.n_nodes, numbers, &t->memory, err));
     t->threads = pool_create(t->options.threads, err);
     return t->threads ? WEFT_OK : err && err->status ? err->status : WEFT_NO_MEMORY;
@@ -195,7 +224,7 @@ plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err)
 
 size_t trainer_steps_per_epoch(const weft_trainer *t)
 {
-    return (t->data->split[WEFT_TRAIN].n + t->options.batch - 1) / t->options.batch;
+    return t->data ? (t->data->split[WEFT_TRAIN].n + t->options.batch - 1) / t->options.batch : 0;
 }
 
 /* The model as it was before the epoch. */
@@ -240,6 +269,7 @@ static weft_status run_step(weft_trainer *t, plan *p, batch *b, double *loss, we
         return fail(err, WEFT_BAD_INPUT, (where){"training", 0, 0}, "step %llu: no sample of the batch counts: %s passes their labels over, or "
                     "their weights are 0; a larger batch would have others", (unsigned long long)t->optimizer.t + 1, t->loss->name);
     trainer_copy_parameters(t);
+    follow_schedule(&t->optimizer, &t->scheduler, t->epoch);
     optimizer_begin(&t->optimizer);
     const bool finite = plan_run(p, b, t->threads);
     *loss = plan_mean_loss(p);
@@ -316,8 +346,10 @@ weft_status trainer_end_epoch(weft_trainer *t, weft_metrics *metrics, weft_error
         .val_auroc = val.score.auroc,
     };
     t->step_of_epoch = 0;
-    if (isfinite(train.loss) && isfinite(val.loss))
+    if (isfinite(train.loss) && isfinite(val.loss)) {
+        scheduler_learn(&t->scheduler, metrics);
         return WEFT_OK;
+    }
     take_model_back(t);
     return fail(err, WEFT_DIVERGED, (where){"training", 0, 0}, "epoch %zu: the loss over the whole %s is not finite; try a lower learning rate",
                 t->epoch, isfinite(train.loss) ? "test set" : "training set");

@@ -67,7 +67,8 @@ class Bench(weft.Case):
     def test_every_kernel_is_measured(self):
         kernels = re.findall(r"^    kernel (\w+);", source("kernel", "kernel.h").partition("typedef struct kernels")[2], re.MULTILINE)
         self.assertGreater(len(kernels), 5)
-        self.assertEqual(set(kernels + ["transpose"] + ops_of("OP_LOSS")), {row["kernel"] for row in self.said["kernels"]})
+        measured = {row["kernel"] for row in self.said["kernels"]}
+        self.assertLessEqual(set(kernels + ["transpose"] + ops_of("OP_LOSS") + [name for name in ops_of("OP_LAYER") if name != "linear"]), measured)
 
     def test_every_map_and_its_gradient_are_measured_alone_and_fused(self):
         self.assertIn("relu", ops_of("OP_MAP"))
