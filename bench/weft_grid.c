@@ -78,7 +78,7 @@ static weft_status run_case(const grid_case *c, int threads, double budget, doub
             x[i] = (float)rand() / (float)RAND_MAX;
         for (size_t i = 0; i < c->batch; i++)
             y[i] = (int32_t)((size_t)rand() % c->classes);
-        status = time_steps(trainer, &(weft_batch){x, y, c->batch}, budget, best, err);
+        status = time_steps(trainer, &(weft_batch){.x = x, .y = y, .n = c->batch}, budget, best, err);
     }
     weft_trainer_free(trainer);
     weft_model_free(model);

@@ -65,7 +65,8 @@ static weft_status forward(weft_trainer *trainer, const weft_dataset *data, int 
     for (int i = 0; i < passes && status == WEFT_OK; i++) {
         size_t n_correct;
         const double begin = seconds();
-        status = weft_trainer_evaluate(trainer, &(weft_batch){x, weft_dataset_labels(data, WEFT_TRAIN), n}, &losses[i], &n_correct, err);
+        status = weft_trainer_evaluate(trainer, &(weft_batch){.x = x, .y = weft_dataset_labels(data, WEFT_TRAIN), .n = n}, &losses[i],
+                                       &n_correct, err);
         times[i] = seconds() - begin;
     }
     free(x);

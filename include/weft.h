@@ -60,11 +60,16 @@ typedef struct weft_error {
 
 typedef enum weft_split { WEFT_TRAIN, WEFT_TEST, WEFT_N_SPLITS } weft_split;
 
-/* Samples and labels as they lie on disk, in two splits. */
+/* What is to be learned of a sample: its class; numbers; or for each of several labels whether it has it, 0 or 1. */
+typedef enum weft_task { WEFT_CLASSIFICATION, WEFT_REGRESSION, WEFT_MULTI_LABEL, WEFT_N_TASKS } weft_task;
+
+/* Samples and what is to be learned of them, as they lie on disk, in two splits. */
 typedef struct weft_dataset weft_dataset;
 
 /* `name_or_path`: a name of the catalogue, looked for in $WEFT_DATA, $XDG_DATA_HOME/weft and /usr/share/datasets, or a
- * folder with the four files of MNIST, gzipped or plain. */
+ * folder with the four files of MNIST, gzipped or plain, or with x_train.npy, y_train.npy, x_test.npy and y_test.npy.
+ * Labels of whole numbers are classes; of float or double, [n] or [n, T], they are numbers; of bytes that are 0 or 1, [n, T],
+ * they say which labels a sample has. */
 WEFT_API weft_dataset *weft_dataset_open(const char *name_or_path, weft_error *err);
 
 typedef struct weft_dataset_options {
@@ -82,8 +87,12 @@ WEFT_API size_t weft_dataset_size(const weft_dataset *data, weft_split split);
 WEFT_API size_t weft_dataset_features(const weft_dataset *data); /* numbers in a sample: 784 */
 WEFT_API size_t weft_dataset_classes(const weft_dataset *data);
 WEFT_API const char *weft_dataset_class_name(const weft_dataset *data, size_t class_index);
-/* The labels of a split: [size]. */
+WEFT_API weft_task weft_dataset_task(const weft_dataset *data);
+/* The classes of a split's samples: [size]; NULL where the task is another one. */
 WEFT_API const int32_t *weft_dataset_labels(const weft_dataset *data, weft_split split);
+/* T, the numbers or labels of a sample; 0 where it has a class. And those of a split: [size, T]; or NULL. */
+WEFT_API size_t weft_dataset_n_targets(const weft_dataset *data);
+WEFT_API const float *weft_dataset_targets(const weft_dataset *data, weft_split split);
 /* Writes samples [first, first + n) of a split, divided by `scale`, to x: [n, features]. */
 WEFT_API void weft_dataset_read(const weft_dataset *data, weft_split split, size_t first, size_t n, double scale,
                                 float *x);
@@ -101,8 +110,9 @@ typedef struct weft_loader_options {
 /* A batch; its arrays belong to the loader, until the next call on it. */
 typedef struct weft_batch {
     const float *x;    /* [n, features] */
-    const int32_t *y;  /* [n] */
+    const int32_t *y;  /* classes: [n]; or NULL */
     size_t n;
+    const float *targets; /* numbers, or labels that are 0 or 1: [n, T]; or NULL */
 } weft_batch;
 
 WEFT_API weft_loader *weft_loader_create(const weft_dataset *data, weft_split split, const weft_loader_options *options,
@@ -133,8 +143,8 @@ WEFT_API size_t weft_model_parameters(const weft_model *model); /* how many numb
 WEFT_API size_t weft_model_outputs(const weft_model *model);    /* C; 0 before they exist */
 /* logits: [n, C] of x: [n, features], already scaled. */
 WEFT_API weft_status weft_model_forward(weft_model *model, const float *x, size_t n, float *logits, weft_error *err);
-/* The same for samples as they lie on disk: they are divided by the scale the model was trained with, and the
- * softmax is taken. probabilities: [n, C]. */
+/* The same for samples as they lie on disk: they are divided by the scale the model was trained with, and outputs become
+ * probabilities, [n, C]: by softmax for classes, by sigmoid for labels of which a sample may have several. Numbers stay as they are. */
 WEFT_API weft_status weft_model_predict(weft_model *model, const float *pixels, size_t n, float *probabilities,
                                         weft_error *err);
 
@@ -159,14 +169,20 @@ typedef struct weft_options {
     const char *precision;
 } weft_options;
 
-/* What is known after an epoch. */
+/* What is known after an epoch; all but train_loss over whole splits. Of the scores only those of the task are filled. */
 typedef struct weft_metrics {
     size_t epoch; /* from 1 */
     double train_loss; /* mean of the epoch's batch losses */
-    double train_acc;  /* over the whole training set after the epoch, 0..1 */
+    double train_acc;  /* share of right answers, 0..1 */
     double val_loss, val_acc;
     double lr; /* of the epoch's last step */
     double train_seconds, eval_seconds;
+    weft_task task;
+    /* WEFT_REGRESSION: the share of the variance that is explained, the mean over the numbers; errors over all numbers together */
+    double train_r2, train_mae, train_rmse, val_r2, val_mae, val_rmse;
+    /* WEFT_MULTI_LABEL: a label is given where its output is above 0. F1 over all labels together (micro) and the mean over them (macro);
+     * the mean area under the ROC curve of those labels that some samples have and some have not */
+    double train_f1, train_f1_macro, train_auroc, val_f1, val_f1_macro, val_auroc;
 } weft_metrics;
 
 typedef struct weft_trainer weft_trainer;
@@ -178,13 +194,14 @@ WEFT_API void weft_trainer_free(weft_trainer *trainer);
 /* Trains one epoch over the data set's training split and evaluates both splits. WEFT_DIVERGED: the model holds the
  * parameters of before the epoch. */
 WEFT_API weft_status weft_trainer_epoch(weft_trainer *trainer, weft_metrics *metrics, weft_error *err);
-/* One step on the caller's batch, x: [n, features] scaled, y: [n]; loss: the batch's mean before the update. */
+/* One step on the caller's batch, x: [n, features] scaled, and y or targets as the loss wants them; loss: the batch's mean before the
+ * update. */
 WEFT_API weft_status weft_trainer_step(weft_trainer *trainer, const weft_batch *batch, double *loss, weft_error *err);
-/* Mean loss and number of right answers on the caller's samples. */
+/* Mean loss and number of right answers on the caller's samples; 0 where there are no classes. */
 WEFT_API weft_status weft_trainer_evaluate(weft_trainer *trainer, const weft_batch *batch, double *loss,
                                            size_t *n_correct, weft_error *err);
 
-/* Draws loss and accuracy over epochs, training and validation, to `path`: .svg or .png by its ending. */
+/* Draws loss and accuracy (or R2, or F1, as the task has it) over epochs, training and validation, to `path`: .svg or .png by its ending. */
 WEFT_API weft_status weft_curves_save(const weft_metrics *metrics, size_t n_epochs, const char *title, const char *path,
                                       weft_error *err);
 

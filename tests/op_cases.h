@@ -336,33 +336,28 @@ static inline void every_op_has_cases_and_what_its_kind_needs(void **unused)
                 assert_true((*o)->value && (*o)->slope && !(*o)->map == !(*o)->map_grad);
             if ((*o)->kind == OP_LOSS)
                 assert_true((*o)->loss.run && (*o)->loss.tiles && (*o)->reference_loss);
+            assert_true(!((*o)->weight_of && (*o)->ignored) == ((*o)->kind != OP_LOSS || (*o)->targets != TARGET_CLASS));
         }
 }
 
-/* Runs the kernel of a loss over logits [B, C]. */
-static inline void run_loss(const layer *l, const double *logits, const int32_t *labels, const uint32_t *index, size_t B,
-                     double *losses, double *gradient)
+/* ---- Fixtures ---- */
+
+/* The op that a fixture's spec names; NULL: there is none. */
+static inline const op *op_of(isa level, const json_t *entry, bool loss)
 {
-    matrix x = matrix_make(B, l->in), loss = matrix_make(B, 1), dx = matrix_make(B, l->in);
-    for (size_t i = 0; i < B * l->in; i++)
-        *element(&x.at, i / l->in, i % l->in) = (real)logits[i];
-    const batch source = {.labels = labels, .index = index, .n = B};
-    const batch *running = &source;
-    const call c = {.in = {x.at}, .out = {loss.at, dx.at}, .fields = l->fields, .source = &running};
-    const size_t tiles = l->op->loss.tiles(&c);
-    l->op->loss.run(&c, tiles / 2, tiles);
-    l->op->loss.run(&c, 0, tiles / 2);
-    for (size_t r = 0; r < B; r++) {
-        losses[r] = (double)at(&loss.at, r, 0);
-        for (size_t i = 0; i < round_up(l->in, dx.at.width); i++)
-            if (i < l->in)
-                gradient[r * l->in + i] = (double)at(&dx.at, r, i);
-            else
-                assert_true(at(&dx.at, r, i) == 0); /* products read it */
-    }
-    matrix_free(&x);
-    matrix_free(&loss);
-    matrix_free(&dx);
+    char name[64];
+    snprintf(name, sizeof name, "%s", json_string_value(json_object_get(entry, "spec")));
+    name[strcspn(name, " ")] = 0;
+    return op_find(level, name, loss);
+}
+
+static inline size_t whole(const json_t *entry, const char *key) { return (size_t)json_integer_value(json_object_get(entry, key)); }
+
+static inline void take(double *to, const json_t *array, size_t n)
+{
+    double *values = numbers_of_json(array, n);
+    memcpy(to, values, n * sizeof *values);
+    free(values);
 }
 
 #endif

@@ -463,7 +463,7 @@ static double step_loss(rig *r, uint64_t step)
         x[i] = (float)noise(40 + step, i);
     for (size_t b = 0; b < BATCH; b++)
         y[b] = (int32_t)((x[b * FEATURES] + 1) * 2.4999f);
-    if (weft_trainer_step(r->trainer, &(weft_batch){x, y, step % 5 == 4 ? 7 : BATCH}, &loss, &err) != WEFT_OK)
+    if (weft_trainer_step(r->trainer, &(weft_batch){.x = x, .y = y, .n = step % 5 == 4 ? 7 : BATCH}, &loss, &err) != WEFT_OK)
         fail_msg("%s", err.message);
     return loss;
 }

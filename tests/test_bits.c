@@ -153,8 +153,8 @@ static void sgd_ends_at_the_same_bits_as_ever(void **unused)
 {
     (void)unused;
     check_hash(layers, "sgd lr=0.1 momentum=0.9 weight_decay=0.0001",
-               "015797ad4cc96e81160539723441ca25b2178de4bf1a2d70f6378a6e4fd773a9",
-               "5873f8dd1fecc56da6bef9a3379a7830c5436a7065aeb35ac6ed04d4a3b2a2f6");
+               "9ca31e6a275400e9a2c11c661ff932eceaa167549d6ef3f3dee4fd2a9722ef1c",
+               "d482a7d8eb8b9e526a2e9a6691d69f4072cc7f7a1225874e079b22d148a76e33");
 }
 
 static void a_descent_ends_at_the_same_bits_as_ever(void **unused)
@@ -175,32 +175,32 @@ static void adam_ends_at_the_same_bits_as_ever(void **unused)
 static const struct {
     const char *optimizer, *if_fused, *if_not;
 } ends[] = {
-    {"sgd lr=0.1 momentum=0.9 weight_decay=0.0001", "749b095413bbedef498e03dd8a73ba1f6630583bbaa9aca41f05e497db30600d",
-     "8b3bcf567e0a7377a09e7c496d412bd82195512120528969773658713f853597"},
-    {"sgd lr=0.1", "20ec3c942bc01d69a38e6931be1697ce69ee430e0543e08ebf89408a486f2b42",
-     "073d55ecb8a725a58e7c65c31603ce0340edb76fc0a0338637ac225bd47739e0"},
-    {"adam lr=0.01", "342398312314ad34ee6e006865d2ac956b6c0c254c8aea4a67344eb20fd54969",
-     "0a80e810fdcb93124dec217d90369ec503eb85b6fec6f324053704b427967fbc"},
-    {"adam lr=0.01 amsgrad=true", "c243911979d6f22ef712224525068b355ae7fd45abb3d67fff7cdaf3f1109744",
-     "aa62692ce5e0c45654657d365546468c29a91eadc2e84040ff543a05f4c02b55"},
-    {"adamw lr=0.01", "e81c768fad280c729e0761c7414006944130d72c429e522f45ab99a38138131a",
-     "e203fdbf6093ccae0c203741edf1fdad9d34cea8b2a77f2243426ccd7a2f38f7"},
-    {"adagrad lr=0.02", "244a117d325091d37cd1b1cdbc4e54d4f9392b5538bdafa42c1c9c9206e85aa3",
-     "637d94587755c6ea91b5a547ec0d90d188ae1ce739c725f57eab427ec177048d"},
-    {"adadelta", "7a9cf735f4d792a9cf7eefd910c539ac0bdaeed6cfb9fb49e0d5f940bd6c7580",
-     "c6fd54b09bb0920b086d98fa2203a9837e6e2032ae3eb3ef34130e778f9a03e1"},
-    {"rmsprop lr=0.001 centered=true momentum=0.5", "251ff688f530eb58f246cf03af56c6b6285025bd4f4b05656d876d035374d406",
-     "52b2457e6060224b229b5c9d7fbc55b89181d194cab42f6955897b76259846ce"},
-    {"adamax", "7bf4c612dff16547e0e0f5050f5a3fdd1e05e4f0b7605c470fa8580331ebf381",
-     "cf0328b61ff68264f2a63400cc96818fc66ab9b0c329bdcafe631aef6a7e73ab"},
-    {"nadam", "c327405988ddc201ccc61632bcce99ad649b5b49be20cffade8580e1077d3a63",
-     "16315ba51efb890c2686740d1a14b46b86b9adb7b0e072df867f10b0bfaba5e6"},
-    {"radam lr=0.01 betas=(0.9,0.99)", "0719ac2f6554c982df9f787ff8d3b7241fd455c0867c883039026b09d4005003",
-     "d0da88e6d28b5743c01122ea23b080b959af6be49d2d1f2578bbc17f71f1bd76"},
+    {"sgd lr=0.1 momentum=0.9 weight_decay=0.0001", "41cee9f992aacdcd5b591fe8a652a905bd98f4b6be7a579d769c1485ea3a516d",
+     "5873f8dd1fecc56da6bef9a3379a7830c5436a7065aeb35ac6ed04d4a3b2a2f6"},
+    {"sgd lr=0.1", "0d82791110b4db13d03ee94af0aa5d204eca01292dbcf416f3b90ae5c47c5b91",
+     "56c6dffaad45a28538e0336aa26b0761b4a68bd06f3f20781c9edb093ca02b30"},
+    {"adam lr=0.01", "8c367719d23f449a72ff5587298a70afa58216b5b1bb9c0dcecef1baf5437a22",
+     "04caa41bebf87ed7e69caca0472cec7b02b4f97db631d61f49ee0a01056fd60f"},
+    {"adam lr=0.01 amsgrad=true", "7df217605cdfa7c614b0b2ece16534aff44a53efcc3b71a4d40dcaf0eede81b8",
+     "af5e58db6f0616da7f538486e1b77c72a98131c03ec4ecb9673d888bcf025c1a"},
+    {"adamw lr=0.01", "150273825bcf4e4861d3574b9b454cd281873cb4e10400774d7bec2a7d2247ce",
+     "3d0403fcf734de0b817fec71f9c20e4417441de84697c46a0d1001b5415d1f8f"},
+    {"adagrad lr=0.02", "502859aba29cb2ed3fbb110afcd11983d2b635c82c3b509f727ae7a8d179fd6e",
+     "c30cf2bdb8f267ab09f25e87e742be50ce382965e7ed23ff9f300d3ba907b876"},
+    {"adadelta", "a1af184ed995e6e4ebfed1e853b8fb5f725d0b614500e93d436608e382707737",
+     "c7b43cf356323b82f2a0a72b395021339024168061084ce648d5c4a956f8802f"},
+    {"rmsprop lr=0.001 centered=true momentum=0.5", "89c721be7ab15beb8b66101a67ce60ce0136ea9f1f74c87306f491b76b12cbec",
+     "1a61e8dd84a61bf9ed2715a60734ed82dbf262b97da94581c15aac083da1eb57"},
+    {"adamax", "a4b2226bc3811200003b55609048ec15679a7776793d48bd09a64f7e730a7a1d",
+     "0cd50ffff193987a02144708b60daea43dbbaa65760473f66da57d5572b0add8"},
+    {"nadam", "b6d19aa16a19407966a26863139da3f06ae11a630cb3ebb0c073baa2fa44cb64",
+     "d6f2a0acee873caaac68d1e8b235b87b1b6361addd2e70f9d61f6062947f2ac8"},
+    {"radam lr=0.01 betas=(0.9,0.99)", "642e982dab177fc1e1c55f2a7830f1070f28547749978f4f7fd0b84f3f870a0c",
+     "0cd64adb27cbb0363c53ae1e3b27f9c034ce5ddab6378d86070e41c1aec34c95"},
     {"rprop lr=0.001", "05d7df5a99135aaeabce65d9f2429f3f49a06282fb3fc20c24d7aaf02d2a3fbe",
      "05d7df5a99135aaeabce65d9f2429f3f49a06282fb3fc20c24d7aaf02d2a3fbe"},
-    {"asgd lambd=0.1 t0=10", "b088caced21cf446d3ba5c47e9f6a49de3ee2110a39b679f17acf560b9ab0f39",
-     "d2322f79fd49871aa4e20d505fd1241b45ac877154bc9095eb3079eb0eb61395"},
+    {"asgd lambd=0.1 t0=10", "f79df4ab34e0a126cdde0942b4ae43b6b961aa51e21dd0d08451c5e694729cec",
+     "75e9ab3fbf9d2ba2dbc152fc3b9b8b3173c4a543c76bdf2821ad9e8c51bd91e6"},
 };
 
 static void every_optimizer_ends_at_the_same_bits_as_ever(void **unused)

@@ -142,7 +142,7 @@ static blob stored(unsigned char flags, const char *extras, size_t n_extras)
 
 /* ---- Reading them ---- */
 
-static weft_status read_blob_by(const blob *b, const file_rules *rules, idx *out, weft_error *err)
+static weft_status read_blob_by(const blob *b, const file_rules *rules, array_file *out, weft_error *err)
 {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -153,7 +153,7 @@ static weft_status read_blob_by(const blob *b, const file_rules *rules, idx *out
 
 static const file_rules usual = {.limit_bytes = LIMIT};
 
-static weft_status read_blob(const blob *b, idx *out, weft_error *err)
+static weft_status read_blob(const blob *b, array_file *out, weft_error *err)
 {
     return read_blob_by(b, &usual, out, err);
 }
@@ -161,7 +161,7 @@ static weft_status read_blob(const blob *b, idx *out, weft_error *err)
 /* Refused, with the file's name and each of the words; consumes the blob. */
 static void refused_by(file_rules rules, blob b, const char *words)
 {
-    idx array;
+    array_file array;
     weft_error err = {0};
     assert_int_equal(read_blob_by(&b, &rules, &array, &err), WEFT_BAD_INPUT);
     assert_null(array.block.data);
@@ -177,7 +177,7 @@ static void refused(blob b, const char *words)
     refused_by(usual, b, words);
 }
 
-static bool is_small(const idx *array)
+static bool is_small(const array_file *array)
 {
     return array->type == DTYPE_U8 && array->shape.n_dims == 3 && array->shape.dims[0] == 3 &&
            array->block.size >= SMALL_BYTES && memcmp(array->data, "abcdefghijkl", 12) == 0;
@@ -186,7 +186,7 @@ static bool is_small(const idx *array)
 /* Read as the small file, with these warnings: lines of what follows "FILE: ", "" for none; consumes the blob. */
 static void accepted_by(bool allow_trailing, blob b, const char *expected)
 {
-    idx array;
+    array_file array;
     weft_error err = {0};
     text warnings = {0}, found = {0};
     weft_status status = read_blob_by(&b, &(file_rules){LIMIT, allow_trailing, &warnings}, &array, &err);
@@ -329,7 +329,7 @@ static void numbers_are_big_endian(void **state)
 {
     (void)state;
     weft_error err = {0};
-    idx array;
+    array_file array;
     unsigned char i16[] = "\0\0\x0B\1\0\0\0\2\x12\x34\xFF\xFE",
                   f64[] = "\0\0\x0E\2\0\0\0\1\0\0\0\1\x3F\xF8\0\0\0\0\0\0";
     int16_t h[2];
@@ -354,7 +354,7 @@ static void every_prefix_of_an_idx_file_is_refused(void **state)
 
 static void not_readable(const char *name)
 {
-    idx array;
+    array_file array;
     weft_error err = {0};
     weft_status status = idx_read(name, &usual, &array, &err);
     assert_true(status == WEFT_BAD_INPUT || status == WEFT_IO);
@@ -385,7 +385,7 @@ static void what_is_no_regular_file_is_refused_without_waiting(void **state)
 static void a_file_without_permission_is_refused(void **state)
 {
     (void)state;
-    idx array;
+    array_file array;
     weft_error err = {0};
     bool root = geteuid() == 0; /* who may read everything, and so becomes nobody */
     assert_int_equal(chmod(folder, 0755), 0);
@@ -409,7 +409,7 @@ static void a_file_that_shrinks_while_it_is_read_does_no_harm(void **state)
         if (truncate(path, i ? 8 : 2 * MIB + 8))
             _exit(1);
     for (int i = 0; i < 300; i++) {
-        idx array;
+        array_file array;
         weft_error err = {0};
         weft_status status = idx_read(path, &usual, &array, &err);
         assert_true(status == WEFT_OK ? array.block.size == 2 * MIB + 8
@@ -498,7 +498,7 @@ static void a_hundred_thousand_members_take_linear_time(void **state)
     blob b = gzip("\0\0\x08\1\0\1\x86\xA0", 8), one = gzip("x", 1);
     for (int i = 0; i < 100000; i++)
         add(&b, one.data, one.size);
-    idx array;
+    array_file array;
     weft_error err = {0};
     assert_int_equal(read_blob(&b, &array, &err), WEFT_OK);
     assert_int_equal(array.shape.dims[0], 100000);
@@ -525,7 +525,7 @@ static void what_is_proven_first_is_read_as_well(void **state)
     (void)state;
     blob b = {0};
     add_gzip(&b, "\0\0\x08\2\0\0\4\0\0\1\0\0x", 13, 64 * MIB - 1); /* compresses a thousandfold */
-    idx array;
+    array_file array;
     weft_error err = {0};
     assert_int_equal(read_blob(&b, &array, &err), WEFT_OK);
     assert_int_equal(array.shape.dims[0] * array.shape.dims[1], 64 * MIB);
@@ -641,7 +641,7 @@ static void a_flipped_bit_is_refused_or_changes_nothing(void **state)
     size_t n_refused = 0;
     for (size_t bit = 0; bit < 8 * b.size; bit++) {
         b.data[bit / 8] ^= (unsigned char)(1 << bit % 8);
-        idx array;
+        array_file array;
         weft_error err = {0};
         weft_status status = read_blob(&b, &array, &err);
         assert_true(status == WEFT_BAD_INPUT || (status == WEFT_OK && is_small(&array)));
@@ -688,7 +688,7 @@ static void refused_in_little_memory(blob b)
     fclose(file);
     pid_t child = fork();
     if (child == 0) {
-        idx array;
+        array_file array;
         long before = peak_kib();
         weft_status status = idx_read(path, &usual, &array, NULL);
         long used = peak_kib() - before;

@@ -548,10 +548,12 @@ static void bytes_are_divided_as_if_by_a_division(void **unused)
 
 /* ---- Over a batch ---- */
 
-static float mean_of(const kernels *k, const matrix *losses, bool *halt)
+/* weight: what the mean divides by; 0: the number of losses. */
+static float mean_of(const kernels *k, const matrix *losses, double weight, bool *halt)
 {
+    const batch source = {.n = losses->at.rows, .weight = weight}, *running = &source;
     matrix mean = matrix_make(1, 1);
-    const call c = {.in = {losses->at}, .out = {mean.at}, .halt = halt};
+    const call c = {.in = {losses->at}, .out = {mean.at}, .source = &running, .halt = halt};
     run(&k->mean, &c, ONE_BY_ONE);
     const float result = mean.at.data[0];
     matrix_free(&mean);
@@ -569,8 +571,9 @@ static void mean_is_the_sum_in_double_rounded_once(void **unused)
             bool halt = true;
             for (size_t r = 0; r < batches[b]; r++)
                 sum += (double)at(&losses.at, r, 0);
-            assert_int_equal(bits_of(mean_of(kernels_of(level), &losses, &halt)),
+            assert_int_equal(bits_of(mean_of(kernels_of(level), &losses, 0, &halt)),
                              bits_of((float)(sum / (double)batches[b])));
+            assert_int_equal(bits_of(mean_of(kernels_of(level), &losses, 0.75, &halt)), bits_of((float)(sum / 0.75)));
             assert_false(halt);
             matrix_free(&losses);
         }
@@ -586,7 +589,7 @@ static void mean_calls_a_halt_where_it_is_not_finite(void **unused)
             matrix losses = matrix_noise(33, 1, 12);
             bool halt = false;
             *element(&losses.at, i * 16, 0) = broken[i];
-            assert_false(isfinite(mean_of(kernels_of(level), &losses, &halt)));
+            assert_false(isfinite(mean_of(kernels_of(level), &losses, 0, &halt)));
             assert_true(halt);
             matrix_free(&losses);
         }

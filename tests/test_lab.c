@@ -446,7 +446,7 @@ static void the_resolved_file_has_every_default(void **state)
                         "model:\n"
                         "  - linear out_features=9 bias=true\n"
                         "  - relu\n"
-                        "loss: {name: cross_entropy}\n"
+                        "loss: {name: cross_entropy, ignore_index: -100, label_smoothing: 0}\n"
                         "optimizer: {name: adam, lr: 0.001, betas: [0.9, 0.999], eps: 1e-08, weight_decay: 0, amsgrad: false, maximize: false}\n"
                         "schedule: {name: none, by: step, warmup: 0, warmup_start: 0.3333333333333333}\n"
                         "train: {epochs: 10, batch: 32, seed: 4, shuffle: true, log_steps: false, max_steps: 0, precision: fp32}\n");

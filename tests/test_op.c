@@ -1,4 +1,4 @@
-/* Every op and every of its cases: the reference against central differences, the kernels against the reference, both
+/* Every layer and every of its cases: the reference against central differences, the kernels against the reference, both
  * against PyTorch's numbers. */
 #include "op_cases.h"
 
@@ -81,34 +81,6 @@ static void reference_gradients_are_added(void **unused)
     arena_deinit(&l.memory);
 }
 
-static void check_loss_differences(const layer *l, size_t B, const char *spec)
-{
-    double *logits = doubles(l->in), *gradient = doubles(l->in), *unused = doubles(l->in);
-    fill(logits, l->in, 4, 30 + B);
-    const int32_t label = label_of(l, B);
-    l->op->reference_loss(logits, l->in, label, l->fields, gradient);
-    for (size_t i = 0; i < l->in; i++) {
-        const double here = logits[i];
-        logits[i] = here + H;
-        const double above = l->op->reference_loss(logits, l->in, label, l->fields, unused);
-        logits[i] = here - H;
-        const double below = l->op->reference_loss(logits, l->in, label, l->fields, unused);
-        logits[i] = here;
-        const double slope = (above - below) / (2 * H), tolerance = 0x1p-53 * 32 * (fabs(above) + 4) / H + 10 * H * H;
-        if (!(fabs(slope - gradient[i]) <= tolerance))
-            fail_msg("%s: gradient %zu of %zu is %.12g, differences say %.12g", spec, i, l->in, gradient[i], slope);
-    }
-    free(logits);
-    free(gradient);
-    free(unused);
-}
-
-static void gradients_of_losses_are_central_differences(void **unused)
-{
-    (void)unused;
-    for_cases(ANY_ISA, true, check_loss_differences);
-}
-
 /* ---- Kernels against references ---- */
 
 static void check_kernels(const layer *l, size_t B, const char *spec)
@@ -131,86 +103,7 @@ static void kernels_agree_with_references(void **unused)
         for_cases(level, false, check_kernels);
 }
 
-/* One sample's loss and gradient (of the mean over B) against those of the reference, or of whoever made `want`. */
-static void assert_loss(const layer *l, const double *x, double loss, const double *dx, double want, const double *want_dx,
-                        size_t B)
-{
-    double largest = x[0], span = 0;
-    for (size_t i = 1; i < l->in; i++)
-        largest = fmax(largest, x[i]);
-    for (size_t i = 0; i < l->in; i++)
-        span = fmax(span, fmin(largest - x[i], 104)); /* exp of less is 0 in both */
-    /* the differences to the largest, exp, the sum, its logarithm, the last difference */
-    const double unit = UNIT + DOUBLE_UNIT; /* both round */
-    const double relative = unit * (span + (double)l->in + 8), tolerance = relative + 2 * unit * fabs(want);
-    if (!(fabs(loss - want) <= tolerance))
-        fail_msg("loss of %zu classes is %.12g, not %.12g within %g", l->in, loss, want, tolerance);
-    for (size_t i = 0; i < l->in; i++) {
-        const double allowed = (relative * fabs(want_dx[i]) * (double)B + 4 * unit) / (double)B;
-        if (!(fabs(dx[i] - want_dx[i]) <= allowed))
-            fail_msg("gradient %zu of %zu classes is %.12g, not %.12g within %g", i, l->in, dx[i], want_dx[i], allowed);
-    }
-}
-
-static void check_loss_kernel_of(const layer *l, const double *logits, const int32_t *labels, const uint32_t *index,
-                                 size_t B)
-{
-    double *losses = doubles(B), *gradient = doubles(B * l->in), *want = doubles(l->in);
-    run_loss(l, logits, labels, index, B, losses, gradient);
-    for (size_t r = 0; r < B; r++) {
-        const int32_t label = labels[index ? index[r] : r];
-        const double loss = l->op->reference_loss(logits + r * l->in, l->in, label, l->fields, want);
-        for (size_t i = 0; i < l->in; i++)
-            want[i] /= (double)B;
-        assert_loss(l, logits + r * l->in, losses[r], gradient + r * l->in, loss, want, B);
-    }
-    free(losses);
-    free(gradient);
-    free(want);
-}
-
-static void check_loss_kernel(const layer *l, size_t B, const char *spec)
-{
-    (void)spec;
-    double *logits = doubles(B * l->in);
-    int32_t labels[64];
-    uint32_t index[64];
-    fill(logits, B * l->in, 5, 40 + B);
-    for (size_t r = 0; r < B; r++) {
-        labels[r] = label_of(l, r);
-        index[r] = (uint32_t)(B - 1 - r);
-    }
-    check_loss_kernel_of(l, logits, labels, NULL, B);
-    check_loss_kernel_of(l, logits, labels, index, B);
-    free(logits);
-}
-
-static void kernels_of_losses_agree_with_references(void **unused)
-{
-    (void)unused;
-    FOR_ISAS(level)
-        for_cases(level, true, check_loss_kernel);
-}
-
 /* ---- PyTorch's numbers ---- */
-
-/* The op that a fixture's spec names; NULL: there is none. */
-static const op *op_of(isa level, const json_t *entry, bool loss)
-{
-    char name[64];
-    snprintf(name, sizeof name, "%s", json_string_value(json_object_get(entry, "spec")));
-    name[strcspn(name, " ")] = 0;
-    return op_find(level, name, loss);
-}
-
-static size_t whole(const json_t *entry, const char *key) { return (size_t)json_integer_value(json_object_get(entry, key)); }
-
-static void take(double *to, const json_t *array, size_t n)
-{
-    double *values = numbers_of_json(array, n);
-    memcpy(to, values, n * sizeof *values);
-    free(values);
-}
 
 static void check_torch_layer(const layer *l, const json_t *entry, const char *spec)
 {
@@ -235,46 +128,17 @@ static void check_torch_layer(const layer *l, const json_t *entry, const char *s
     numbers_free(&in_double);
 }
 
-static void check_torch_loss(const layer *l, const json_t *entry)
-{
-    const size_t B = whole(entry, "batch");
-    double *x = numbers_of_json(json_object_get(entry, "x"), B * l->in), *losses = doubles(B), *dx = doubles(B * l->in);
-    double *want = numbers_of_json(json_object_get(entry, "losses"), B), *reference_dx = doubles(l->in);
-    double *want_dx = numbers_of_json(json_object_get(entry, "dx"), B * l->in);
-    int32_t labels[64];
-    for (size_t r = 0; r < B; r++)
-        labels[r] = (int32_t)json_integer_value(json_array_get(json_object_get(entry, "labels"), r));
-    run_loss(l, x, labels, NULL, B, losses, dx);
-    for (size_t r = 0; r < B; r++) {
-        const double *row = want_dx + r * l->in;
-        const double loss = l->op->reference_loss(x + r * l->in, l->in, labels[r], l->fields, reference_dx);
-        assert_true(fabs(loss - want[r]) <= 1e-13 * (1 + want[r]));
-        for (size_t i = 0; i < l->in; i++)
-            assert_true(fabs(reference_dx[i] / (double)B - row[i]) <= 1e-13);
-        assert_loss(l, x + r * l->in, losses[r], dx + r * l->in, want[r], row, B);
-    }
-    free(x);
-    free(losses);
-    free(dx);
-    free(want);
-    free(want_dx);
-    free(reference_dx);
-}
-
-static void check_torch(isa level, bool losses)
+static void check_torch(isa level)
 {
     json_t *cases, *root = fixture_open("ops.json", &cases), *entry;
     size_t i;
     json_array_foreach(cases, i, entry) {
-        const op *o = op_of(level, entry, losses);
+        const op *o = op_of(level, entry, false);
         if (!o)
             continue;
         const char *spec = json_string_value(json_object_get(entry, "spec"));
         layer l = layer_make(level, o, spec, whole(entry, "in"));
-        if (losses)
-            check_torch_loss(&l, entry);
-        else
-            check_torch_layer(&l, entry, spec);
+        check_torch_layer(&l, entry, spec);
         arena_deinit(&l.memory);
     }
     json_decref(root);
@@ -284,14 +148,7 @@ static void layers_agree_with_torch(void **unused)
 {
     (void)unused;
     FOR_ISAS(level)
-        check_torch(level, false);
-}
-
-static void losses_agree_with_torch(void **unused)
-{
-    (void)unused;
-    FOR_ISAS(level)
-        check_torch(level, true);
+        check_torch(level);
 }
 
 static void every_op_has_numbers_of_torch(void **unused)
@@ -314,11 +171,8 @@ int main(void)
         cmocka_unit_test(every_op_has_cases_and_what_its_kind_needs),
         cmocka_unit_test(gradients_of_references_are_central_differences),
         cmocka_unit_test(reference_gradients_are_added),
-        cmocka_unit_test(gradients_of_losses_are_central_differences),
         cmocka_unit_test(kernels_agree_with_references),
-        cmocka_unit_test(kernels_of_losses_agree_with_references),
         cmocka_unit_test(layers_agree_with_torch),
-        cmocka_unit_test(losses_agree_with_torch),
         cmocka_unit_test(every_op_has_numbers_of_torch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

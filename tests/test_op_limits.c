@@ -1,5 +1,5 @@
 /* Losses and rows where numbers end, on every instruction set; and what users write wrong. (Maps: test_maps.c.) */
-#include "op_cases.h"
+#include "loss_cases.h"
 
 /* ---- Large numbers, small ones, and infinities ---- */
 
@@ -16,7 +16,7 @@ static void exp_is_within_4_ulps_down_to_the_smallest_normal_numbers(void **unus
             double loss, dx[2];
             if (t > 87)
                 continue;
-            run_loss(&l, logits, &label, NULL, 1, &loss, dx);
+            run_loss(&l, logits, &(batch){.labels = &label, .n = 1}, &loss, dx);
             if (!(ulps((float)dx[1], exp(-t) / (1 + exp(-t))) <= 4))
                 fail_msg("softmax of -%a is %a, not %a", t, dx[1], exp(-t) / (1 + exp(-t)));
         }
@@ -32,7 +32,7 @@ static double loss_among(isa level, size_t C, double rest, size_t place, double 
     for (size_t i = 0; i < C; i++)
         logits[i] = rest;
     logits[place] = other;
-    run_loss(&l, logits, &label, NULL, 1, &loss, dx);
+    run_loss(&l, logits, &(batch){.labels = &label, .n = 1}, &loss, dx);
     double sum = 0;
     for (size_t i = 0; i < C; i++)
         sum += dx[i];
@@ -88,13 +88,13 @@ static void check_bits(const char *spec, size_t in, bool loss)
         layer l = layer_make(level, op_find(level, name, loss), spec, in);
         numbers n = numbers_make(&l, 32);
         numbers_draw(&l, &n);
-        int32_t labels[32];
-        for (size_t r = 0; r < 32; r++)
-            labels[r] = label_of(&l, r);
+        aims a = aims_draw(&l);
+        const batch source = aims_batch(&l, &a, NULL, 32);
         if (loss)
-            run_loss(&l, n.x, labels, NULL, 32, losses[level], n.dx);
+            run_loss(&l, n.x, &source, losses[level], n.dx);
         else
             run(&l, &n);
+        aims_free(&a);
         all[level] = n;
         const numbers *first = &all[first_like(level)];
         assert_memory_equal(losses[level], losses[first_like(level)], sizeof losses[level]);

@@ -91,7 +91,7 @@ static void twin_loss(twin *t, const samples *s)
         const double *logits = t->y[last] + b * C;
         size_t best = 0;
         t->losses[b] =
-            t->of->loss->reference_loss(logits, C, s->labels[b], t->of->loss_fields, t->dy[last] + b * C);
+            t->of->loss->reference_loss(logits, C, &(target){.label = s->labels[b]}, t->of->loss_fields, t->dy[last] + b * C);
         t->loss += t->losses[b] / (double)s->batch.n;
         for (size_t c = 1; c < C; c++)
             best = logits[c] > logits[best] ? c : best;

@@ -11,7 +11,8 @@ static void metrics_read_back_to_the_same_bits(void **state)
     text t = {0};
     for (size_t i = 0; i < COUNT(numbers); i++)
         metrics_print(
-            &(weft_metrics){i + 1, numbers[i], numbers[(i + 1) % COUNT(numbers)], -numbers[i], INFINITY, NAN, 2, -1},
+            &(weft_metrics){.epoch = i + 1, .train_loss = numbers[i], .train_acc = numbers[(i + 1) % COUNT(numbers)], .val_loss = -numbers[i],
+                            .val_acc = INFINITY, .lr = NAN, .train_seconds = 2, .eval_seconds = -1},
             &t);
     run_record run = make_run("", 1, (course){0}), back;
     must(run_record_write(&run, &err), &err);

@@ -33,7 +33,7 @@ static double step_loss(weft_trainer *t, uint64_t step)
         x[i] = (float)noise(70 + step, i);
     for (size_t b = 0; b < BATCH; b++)
         y[b] = (int32_t)((x[b * FEATURES] + 1) * 1.4999f);
-    if (weft_trainer_step(t, &(weft_batch){x, y, BATCH}, &loss, &err) != WEFT_OK)
+    if (weft_trainer_step(t, &(weft_batch){.x = x, .y = y, .n = BATCH}, &loss, &err) != WEFT_OK)
         fail_msg("%s", err.message);
     return loss;
 }

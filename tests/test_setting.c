@@ -153,6 +153,8 @@ typedef struct example {
     const char *note, *mode;
     size_list milestones;
     const setting *parts;
+    int32_t skip;
+    number_list weight;
 } example;
 
 static const char *const modes[] = {"min", "max", NULL};
@@ -169,6 +171,8 @@ static const field example_fields[] = {
     {"mode", FIELD_TEXT, offsetof(example, mode), 0, .text = "min", .words = modes, .help = "one of two words"},
     {"milestones", FIELD_SIZES, offsetof(example, milestones), 0, .min = 1, .max = 1e18, .help = "any number of them"},
     {"parts", FIELD_LIST, offsetof(example, parts), 0, .help = "whatever they are"},
+    {"skip", FIELD_INT, offsetof(example, skip), 0, .min = -500, .max = INT32_MAX, .value = {-100}, .help = "left out"},
+    {"weight", FIELD_REALS, offsetof(example, weight), 0, .min = 0, .max = 1e9, .help = "a number each"},
     {0},
 };
 
@@ -188,12 +192,16 @@ static void fields_fill_a_struct(void **state)
     weft_error err = {0};
     example x;
     assert_int_equal(
-        read_example("sgd 64 1e-3 betas=(0.5, 0) seed=18446744073709551615 nesterov=false note=hi", &x, &a, &err),
+        read_example("sgd 64 1e-3 betas=(0.5, 0) seed=18446744073709551615 nesterov=false note=hi skip=-7 weight=[1, 0.5, 2]", &x, &a, &err),
         WEFT_OK);
     assert_int_equal(x.batch, 64);
     assert_true(x.seed == UINT64_MAX && x.lr == 1e-3 && x.momentum == 0);
     assert_true(x.betas[0] == 0.5 && x.betas[1] == 0 && !x.nesterov);
     assert_string_equal(x.note, "hi");
+    assert_int_equal(x.skip, -7);
+    assert_true(x.weight.n == 3 && x.weight.at[0] == 1 && x.weight.at[1] == 0.5 && x.weight.at[2] == 2);
+    assert_int_equal(read_example("sgd lr=1 skip=12 weight=3", &x, &a, &err), WEFT_OK);
+    assert_true(x.skip == 12 && x.weight.n == 1 && x.weight.at[0] == 3);
     assert_int_equal(read_example("sgd lr=1 mode=max milestones=(30, 7) parts=[a, (b), \"c 1\"]", &x, &a, &err), WEFT_OK);
     assert_string_equal(x.mode, "max");
     assert_true(x.milestones.n == 2 && x.milestones.at[0] == 30 && x.milestones.at[1] == 7);
@@ -203,6 +211,7 @@ static void fields_fill_a_struct(void **state)
     assert_string_equal(x.mode, "min");
     assert_true(x.milestones.n == 0 && x.parts == NULL);
     assert_true(x.batch == 32 && x.betas[1] == 0.999 && x.nesterov && x.note == NULL);
+    assert_true(x.skip == -100 && x.weight.n == 0);
     arena_deinit(&a);
 }
 
@@ -226,6 +235,11 @@ static void wrong_fields_are_explained(void **state)
         {"betas=(0.9, 1.0)", "the second of betas is 1.0, but must be at least 0 and below 1"},
         {"betas=(x, 0.9)", "the first of betas must be a number, not \"x\""},
         {"nesterov=yes", "nesterov must be true or false, not \"yes\""},
+        {"skip=-501", "skip is -501, but must be at least -500 and at most 2147483647"},
+        {"skip=1.5", "skip must be a whole number between -2147483647 and 2147483647, not \"1.5\""},
+        {"skip=2147483648", "skip must be a whole number between -2147483647 and 2147483647, not \"2147483648\""},
+        {"weight=(1, -1)", "a number of weight is -1, but must be at least 0 and at most 1000000000"},
+        {"weight=(1, (2))", "a number of weight must be a number, not a list"},
         {"note=(1)", "note must be a text, not a list"},
         {"mode=mx", "unknown mode \"mx\"; did you mean \"max\"?"},
         {"mode=average", "unknown mode \"average\"; there are: min, max"},
@@ -237,7 +251,7 @@ static void wrong_fields_are_explained(void **state)
         {"nme=x", "unknown key \"nme\" of optimizer sgd; did you mean \"name\"?"},
         {"quite=other",
          "unknown key \"quite\" of optimizer sgd; it has batch, seed, lr, momentum, betas, nesterov, note, mode, milestones, parts, "
-         "name"},
+         "skip, weight, name"},
         {"lr=2", "lr of optimizer sgd is given twice"},
         {"5 6 7", "\"7\" is one value too many for optimizer sgd; write key=value"},
         {"5 0", "lr is 0, but must be above 0"},
@@ -269,7 +283,7 @@ static void all_mistakes_are_told_at_once(void **state)
         "f.yaml:4:19: batch is 0, but must be at least 1\n"
         "f.yaml:4:30: momentum is 2, but must be at least 0 and below 1\n"
         "f.yaml:4:32: unknown key \"zzz\" of it; it has batch, seed, lr, momentum, betas, nesterov, note, mode, milestones, "
-        "parts, name\n"
+        "parts, skip, weight, name\n"
         "f.yaml:4:9: lr of it is missing: learning rate");
     assert_true(x.batch == 32 && x.momentum == 0);
     arena_deinit(&a);
@@ -287,7 +301,9 @@ static void printed_fields_read_back(void **state)
                  .betas = {0.1, 0.25},
                  .nesterov = true,
                  .mode = "max",
-                 .milestones = {2, (const size_t[]){5, SIZE_MAX / 2048}}},
+                 .milestones = {2, (const size_t[]){5, SIZE_MAX / 2048}},
+                 .skip = -3,
+                 .weight = {2, (const double[]){1.0 / 3, 0}}},
             y;
     setting second = {SETTING_SCALAR, .text = "b \"2\""}, first = {SETTING_SCALAR, .text = "a", .next = &second};
     const setting parts = {SETTING_LIST, .first = &first};
@@ -304,6 +320,9 @@ static void printed_fields_read_back(void **state)
         assert_true(x.batch == y.batch && x.seed == y.seed && x.lr == y.lr && x.momentum == y.momentum);
         assert_memory_equal(x.betas, y.betas, sizeof x.betas);
         assert_true(x.nesterov == y.nesterov && !x.note == !y.note);
+        assert_int_equal(x.skip, y.skip);
+        assert_int_equal(x.weight.n, y.weight.n);
+        assert_memory_equal(x.weight.at, y.weight.at, x.weight.n * sizeof *x.weight.at);
         assert_string_equal(x.mode, y.mode);
         assert_int_equal(y.milestones.n, x.milestones.n);
         assert_memory_equal(y.milestones.at, x.milestones.at, 2 * sizeof *x.milestones.at);
@@ -317,7 +336,7 @@ static void printed_fields_read_back(void **state)
     text t = {0};
     fields_default(example_fields, &x);
     fields_print(example_fields, &x, "%s: %s", ", ", &t);
-    assert_string_equal(t.data, "batch: 32, seed: 0, lr: 0, momentum: 0, betas: [0.9, 0.999], nesterov: true, mode: min, milestones: []");
+    assert_string_equal(t.data, "batch: 32, seed: 0, lr: 0, momentum: 0, betas: [0.9, 0.999], nesterov: true, mode: min, milestones: [], skip: -100");
     text_free(&t);
     arena_deinit(&a);
 }

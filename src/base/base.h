@@ -127,6 +127,12 @@ setting *setting_from_spec(arena *a, const char *spec, where at, weft_error *err
 setting *setting_list_from_specs(arena *a, const char *specs, where at, weft_error *err);
 const setting *setting_find(const setting *map, const char *key);
 
+/* As many numbers as the user wrote; in the arena. */
+typedef struct number_list {
+    size_t n;
+    const double *at;
+} number_list;
+
 typedef struct size_list {
     size_t n;
     const size_t *at; /* [n] */
@@ -135,8 +141,10 @@ typedef struct size_list {
 typedef enum field_type {
     FIELD_SIZE, /* size_t */
     FIELD_U64,  /* uint64_t */
+    FIELD_INT,  /* int32_t */
     FIELD_REAL, /* double */
     FIELD_PAIR, /* double[2], written [a, b] or (a, b) */
+    FIELD_REALS, /* number_list, written [a, b, c], or a for a list of one; unset: n is 0 */
     FIELD_BOOL, /* bool */
     FIELD_TEXT, /* const char *, in the arena */
     FIELD_SIZES, /* size_list, in the arena, written [1, 2] or (1, 2) */

@@ -39,11 +39,17 @@ static void set_default(const field *f, void *at)
     case FIELD_U64:
         *(uint64_t *)at = (uint64_t)f->value[0];
         break;
+    case FIELD_INT:
+        *(int32_t *)at = (int32_t)f->value[0];
+        break;
     case FIELD_REAL:
         *(double *)at = f->value[0];
         break;
     case FIELD_PAIR:
         memcpy(at, f->value, sizeof f->value);
+        break;
+    case FIELD_REALS:
+        *(number_list *)at = (number_list){0};
         break;
     case FIELD_BOOL:
         *(bool *)at = f->value[0] != 0;
@@ -132,6 +138,17 @@ static void read_whole(reader *r, const field *f, const setting *s, void *at)
         *(uint64_t *)at = x;
 }
 
+static void read_int(reader *r, const field *f, const setting *s, int32_t *at)
+{
+    uint64_t size = 0;
+    char buffer[QUOTE_BYTES];
+    const bool below = s->kind == SETTING_SCALAR && s->text[0] == '-';
+    if (s->kind != SETTING_SCALAR || !parse_u64(s->text + below, &size) || size > INT32_MAX)
+        MISTAKE(r, s->at, "%s must be a whole number between %d and %d, not %s", f->name, -INT32_MAX, INT32_MAX, quote(s, buffer));
+    else if (check_range(r, f, s, below ? -(double)size : (double)size, ""))
+        *at = below ? -(int32_t)size : (int32_t)size;
+}
+
 static void read_real(reader *r, const field *f, const setting *s, const char *part, double *at)
 {
     double x;
@@ -154,6 +171,25 @@ static void read_pair(reader *r, const field *f, const setting *s, double at[2])
     }
     read_real(r, f, a, "the first of ", &at[0]);
     read_real(r, f, b, "the second of ", &at[1]);
+}
+
+static void read_reals(reader *r, const field *f, const setting *s, number_list *at)
+{
+    setting alone = *s;
+    alone.next = NULL;
+    const setting *first = s->kind == SETTING_LIST ? s->first : &alone;
+    size_t n = 0;
+    for (const setting *one = first; one != NULL; one = one->next)
+        n++;
+    double *numbers = arena_array(r->memory, MAX(n, 1), sizeof *numbers);
+    if (numbers == NULL) {
+        fail_memory(r->err);
+        r->wrong = true;
+        return;
+    }
+    *at = (number_list){n, numbers};
+    for (const setting *one = first; one != NULL; one = one->next)
+        read_real(r, f, one, "a number of ", numbers++);
 }
 
 static void read_bool(reader *r, const field *f, const setting *s, bool *at)
@@ -230,11 +266,17 @@ static void read_value(reader *r, const field *f, const setting *s)
     case FIELD_U64:
         read_whole(r, f, s, at);
         break;
+    case FIELD_INT:
+        read_int(r, f, s, at);
+        break;
     case FIELD_REAL:
         read_real(r, f, s, "", at);
         break;
     case FIELD_PAIR:
         read_pair(r, f, s, at);
+        break;
+    case FIELD_REALS:
+        read_reals(r, f, s, at);
         break;
     case FIELD_BOOL:
         read_bool(r, f, s, at);
@@ -373,6 +415,14 @@ static void add_quoted(text *t, const char *string)
     text_add(t, "\"");
 }
 
+static void add_reals(const number_list *list, text *t)
+{
+    char number[32];
+    for (size_t i = 0; i < list->n; i++)
+        text_printf(t, "%s%s", i ? ", " : "[", print_double(list->at[i], number));
+    text_add(t, "]");
+}
+
 static void add_sizes(const size_list *list, text *t)
 {
     text_add(t, "[");
@@ -401,12 +451,18 @@ static void add_value(const field *f, const void *at, text *t)
     case FIELD_U64:
         text_printf(t, "%llu", (unsigned long long)*(const uint64_t *)at);
         break;
+    case FIELD_INT:
+        text_printf(t, "%d", *(const int32_t *)at);
+        break;
     case FIELD_REAL:
         text_add(t, print_double(*(const double *)at, first));
         break;
     case FIELD_PAIR:
         text_printf(t, "[%s, %s]", print_double(((const double *)at)[0], first),
                     print_double(((const double *)at)[1], second));
+        break;
+    case FIELD_REALS:
+        add_reals(at, t);
         break;
     case FIELD_BOOL:
         text_add(t, *(const bool *)at ? "true" : "false");
@@ -423,12 +479,18 @@ static void add_value(const field *f, const void *at, text *t)
     }
 }
 
+static bool is_unset(const field *f, const void *at)
+{
+    return ((f->type == FIELD_TEXT || f->type == FIELD_LIST) && *(const void *const *)at == NULL) ||
+           (f->type == FIELD_REALS && ((const number_list *)at)->n == 0);
+}
+
 void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t)
 {
     bool first = true;
     for (const field *f = table; f->name != NULL; f++) {
         const void *at = (const char *)in + f->offset;
-        if ((f->type == FIELD_TEXT || f->type == FIELD_LIST) && *(const void *const *)at == NULL)
+        if (is_unset(f, at))
             continue;
         text value = {0};
         add_value(f, at, &value);

@@ -21,6 +21,35 @@ static const char *verdict(const data_file *f)
 
 static void print_file(const data_file *f) { printf("  %s  %s\n      %s\n", f->sha256, verdict(f), f->path); }
 
+static void print_classes(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
+{
+    printf("\n%5s  %-14s  %8s  %8s\n", "class", "name", "train", "test");
+    for (size_t c = 0; c < d->n_classes; c++)
+        printf("%5zu  %-14s  %8zu  %8zu\n", c, d->class_names[c], counts[WEFT_TRAIN][c], counts[WEFT_TEST][c]);
+}
+
+/* Ranges of numbers; of labels, how many samples have them. */
+static void print_targets(const weft_dataset *d)
+{
+    const bool labels = d->task == WEFT_MULTI_LABEL;
+    printf("\n%6s  %-29s  test\n", labels ? "label" : "number", labels ? "train: samples that have it" : "train: range, mean");
+    for (size_t t = 0; t < d->n_targets; t++) {
+        text line = {0};
+        for (int s = 0; s < WEFT_N_SPLITS; s++) {
+            double min, max, mean;
+            char cell[80];
+            data_target_range(d, (weft_split)s, t, &min, &max, &mean);
+            if (labels)
+                snprintf(cell, sizeof cell, "%.0f (%.1f %%)", mean * (double)d->split[s].n, 100 * mean);
+            else
+                snprintf(cell, sizeof cell, "%g to %g, %g", min, max, mean);
+            text_printf(&line, s + 1 < WEFT_N_SPLITS ? "  %-29s" : "  %s", cell);
+        }
+        printf("%6zu%s\n", t, line.data ? line.data : "");
+        text_free(&line);
+    }
+}
+
 static void print_info(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
 {
     char dims[128];
@@ -34,21 +63,35 @@ static void print_info(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
         data_range(d, (weft_split)s, &min, &max);
         printf("  %-5s  %s %s, values %g to %g\n", split_names[s], shape_print(&all, dims), dtype_name(d->disk_type), min, max);
     }
-    printf("\n%5s  %-14s  %8s  %8s\n", "class", "name", "train", "test");
-    for (size_t c = 0; c < d->n_classes; c++)
-        printf("%5zu  %-14s  %8zu  %8zu\n", c, d->class_names[c], counts[WEFT_TRAIN][c], counts[WEFT_TEST][c]);
+    if (d->task == WEFT_CLASSIFICATION)
+        print_classes(d, counts);
+    else
+        print_targets(d);
     printf("\nfiles, SHA-256\n");
     for (int s = 0; s < WEFT_N_SPLITS; s++) {
         print_file(&d->split[s].samples_file);
         print_file(&d->split[s].labels_file);
     }
-    printf("\nnext: weft data show %s%s -o grid.png\n", d->name, trailing_option(d->options.allow_trailing));
+    if (d->task == WEFT_CLASSIFICATION)
+        printf("\nnext: weft data show %s%s -o grid.png\n", d->name, trailing_option(d->options.allow_trailing));
 }
 
 static json_t *file_json(const data_file *f)
 {
     return json_pack("{s:s, s:s, s:b}", "path", f->path, "sha256", f->sha256, "published",
                      f->published && strcmp(f->published, f->sha256) == 0);
+}
+
+/* [{min, max, mean}] of a split's targets. */
+static json_t *targets_json(const weft_dataset *d, weft_split split)
+{
+    json_t *list = json_array();
+    for (size_t t = 0; t < d->n_targets; t++) {
+        double min, max, mean;
+        data_target_range(d, split, t, &min, &max, &mean);
+        json_array_append_new(list, json_pack("{s:f, s:f, s:f}", "min", min, "max", max, "mean", mean));
+    }
+    return list;
 }
 
 static void print_info_json(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
@@ -61,6 +104,7 @@ static void print_info_json(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS]
     json_object_set_new(all, "name", json_string(d->name));
     json_object_set_new(all, "dtype", json_string(dtype_name(d->disk_type)));
     json_object_set_new(all, "sample", sample);
+    json_object_set_new(all, "task", json_string(known_tasks[d->task].name));
     json_object_set_new(all, "classes", names);
     for (int s = 0; s < WEFT_N_SPLITS; s++) {
         double min, max;
@@ -69,8 +113,9 @@ static void print_info_json(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS]
             json_array_append_new(per_class, json_integer((json_int_t)counts[s][c]));
         data_range(d, (weft_split)s, &min, &max);
         json_object_set_new(all, split_names[s],
-                            json_pack("{s:I, s:f, s:f, s:o, s:[o,o]}", "n", (json_int_t)d->split[s].n, "min", min, "max", max, "counts",
-                                      per_class, "files", file_json(&d->split[s].samples_file), file_json(&d->split[s].labels_file)));
+                            json_pack("{s:I, s:f, s:f, s:o, s:o, s:[o,o]}", "n", (json_int_t)d->split[s].n, "min", min, "max", max, "counts",
+                                      per_class, "targets", targets_json(d, (weft_split)s), "files", file_json(&d->split[s].samples_file),
+                                      file_json(&d->split[s].labels_file)));
     }
     char *dumped = json_dumps(all, JSON_INDENT(1));
     printf("%s\n", dumped ? dumped : "");
@@ -87,7 +132,7 @@ static int info(args *a)
     int code = EXIT_DONE;
     size_t *counts[WEFT_N_SPLITS];
     for (int s = 0; s < WEFT_N_SPLITS; s++)
-        if ((counts[s] = arena_array(&a->memory, d->n_classes, sizeof *counts[s])))
+        if ((counts[s] = arena_array(&a->memory, MAX(d->n_classes, 1), sizeof *counts[s])))
             data_class_counts(d, (weft_split)s, counts[s]);
     if (!counts[WEFT_TRAIN] || !counts[WEFT_TEST])
         fail_memory(&err);
@@ -104,7 +149,7 @@ static int info(args *a)
 static const command data_info = {
     .name = "info",
     .words = "NAME|PATH",
-    .help = "shapes, dtype, range, classes and counts, checksums",
+    .help = "shapes, dtype, range, classes and counts (or ranges of what is to be learned), checksums",
     .examples = "  weft data info fashion-mnist\n  weft data info ./my-images --json\n",
     .min_words = 1,
     .max_words = 1,

@@ -32,13 +32,15 @@ static const char *kind_of(const field *f)
     static const char *const kinds[] = {
         [FIELD_SIZE] = "whole number", [FIELD_U64] = "whole number", [FIELD_REAL] = "number", [FIELD_PAIR] = "two numbers",
         [FIELD_BOOL] = "true or false", [FIELD_TEXT] = "text",          [FIELD_SIZES] = "whole numbers", [FIELD_LIST] = "a list",
+        [FIELD_INT] = "whole number, also below 0", [FIELD_REALS] = "list of numbers",
     };
     return kinds[f->type];
 }
 
 static bool is_number(const field *f)
 {
-    return f->type == FIELD_SIZE || f->type == FIELD_REAL || f->type == FIELD_PAIR || f->type == FIELD_SIZES;
+    return f->type == FIELD_SIZE || f->type == FIELD_REAL || f->type == FIELD_PAIR || f->type == FIELD_SIZES ||
+           f->type == FIELD_REALS;
 }
 
 static void print_kind(const field *f)

@@ -40,9 +40,12 @@ static void print_result(const run *r, const char *folder, weft_status status, b
         text_free(&t);
         return;
     }
+    const char *score = known_tasks[m->task].score;
+    char at_best[32], last[32], training[32];
     if (m->epoch)
-        printf("validation accuracy: best by loss %.2f %% at epoch %zu, last %.2f %%; training accuracy %.2f %%\n", 100 * best->val_acc,
-               best->epoch, 100 * m->val_acc, 100 * m->train_acc);
+        printf("validation %s: best by loss %s at epoch %zu, last %s; training %s %s\n", score,
+               score_print(m->task, metrics_score(best, WEFT_TEST), at_best), best->epoch,
+               score_print(m->task, metrics_score(m, WEFT_TEST), last), score, score_print(m->task, metrics_score(m, WEFT_TRAIN), training));
     printf("wrote %s: config.yaml, metrics.jsonl, model.safetensors%s, curves.svg, curves.png\n", folder,
            best->epoch ? ", best.safetensors" : "");
     if (status == WEFT_STOPPED)

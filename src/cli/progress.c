@@ -111,11 +111,14 @@ static void draw_bar(progress *p)
 static void print_epoch(const progress *p, const char *name, const run *r)
 {
     const weft_metrics *m = &r->metrics;
+    const char *score = known_tasks[m->task].score;
+    char training[32], validation[32];
     text line = {0};
     text_add_escaped(&line, name);
-    text_printf(&line, "%sepoch %*zu/%zu  loss %.4f  accuracy %6.2f %%  validation: loss %.4f  accuracy %6.2f %%", *name ? ": " : "",
-                snprintf(NULL, 0, "%zu", r->settings->train.epochs), m->epoch, r->settings->train.epochs, m->train_loss, 100 * m->train_acc,
-                m->val_loss, 100 * m->val_acc);
+    text_printf(&line, "%sepoch %*zu/%zu  loss %.4f  %s %8s  validation: loss %.4f  %s %8s", *name ? ": " : "",
+                snprintf(NULL, 0, "%zu", r->settings->train.epochs), m->epoch, r->settings->train.epochs, m->train_loss, score,
+                score_print(m->task, metrics_score(m, WEFT_TRAIN), training), m->val_loss, score,
+                score_print(m->task, metrics_score(m, WEFT_TEST), validation));
     if (strcmp(r->settings->schedule_text, "none") != 0)
         text_printf(&line, "  lr %.3g", m->lr);
     text_printf(&line, "  %.2f s%s\n", m->train_seconds + m->eval_seconds, r->best.epoch == m->epoch ? "  best so far" : "");

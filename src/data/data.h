@@ -14,7 +14,8 @@ typedef struct data_file {
 typedef struct data_split {
     size_t n;
     const void *samples;   /* [n, features] of the data set's `type` */
-    const int32_t *labels; /* [n], 0..n_classes-1 */
+    const int32_t *labels; /* [n], 0..n_classes-1; NULL: the task is no classification */
+    const float *targets;  /* [n, n_targets]; NULL: it is one */
     data_file samples_file, labels_file;
 } data_split;
 
@@ -24,7 +25,9 @@ struct weft_dataset {
     shape sample;      /* [1, 28, 28] */
     dtype disk_type;   /* as the files have it */
     dtype type;        /* in memory: DTYPE_U8 stays so, everything else is DTYPE_F32 */
+    weft_task task;
     size_t features, n_classes;
+    size_t n_targets; /* numbers or labels of a sample; 0: it has a class */
     const char *const *class_names; /* [n_classes] */
     data_split split[WEFT_N_SPLITS];
     arena memory;
@@ -39,10 +42,13 @@ typedef struct data_format {
     const char *help;
     /* Whether a folder holds a data set of this format; looks at names only. */
     bool (*recognise)(const char *folder);
-    /* Fills the sample's shape, types, features, and the splits with their files' paths. Classes are counted and named,
+    /* Fills the sample's shape, types, features, the task, and the splits with their files' paths. Classes are counted and named,
      * and the labels' range is checked, afterwards and for all formats. */
     weft_status (*open)(const char *folder, weft_dataset *data, weft_error *err);
 } data_format;
+
+/* Number i of an array as it lies in memory. (split.c) */
+double number_at(dtype type, const void *numbers, size_t i);
 
 /* What is asked of a file, and where it is said what is odd about one that is accepted. */
 typedef struct file_rules {
@@ -54,19 +60,29 @@ typedef struct file_rules {
 /* The rules for the files of a data set that is being opened. */
 file_rules data_rules(weft_dataset *data);
 
-/* An array of numbers from an IDX file. */
-typedef struct idx {
+/* An array of numbers from a file. */
+typedef struct array_file {
     dtype type;
     shape shape;
     bytes block;        /* the unpacked file; the numbers are converted to this machine's byte order in place */
     const void *data;   /* inside block */
     size_t data_offset; /* of data in block */
-} idx;
+} array_file;
+
+/* How a format reads a file. */
+typedef weft_status array_reader(const char *path, const file_rules *rules, array_file *out, weft_error *err);
+/* Fills a split, whose files' paths are known, from its two files, and with the training split what both have in common. (split.c) */
+weft_status data_read_split(weft_dataset *data, weft_split which, array_reader *read, weft_error *err);
+
+/* Reads a .npy file of C order, little-endian; no objects. Otherwise as idx_read. */
+weft_status npy_read(const char *path, const file_rules *rules, array_file *out, weft_error *err);
+/* The parser itself, as idx_parse. */
+weft_status npy_parse(const char *name, const bytes *file, const file_rules *rules, array_file *out, weft_error *err);
 
 /* Reads an IDX file, plain or gzipped: its content tells, not its name. The block is the caller's: bytes_free. */
-weft_status idx_read(const char *path, const file_rules *rules, idx *out, weft_error *err);
+weft_status idx_read(const char *path, const file_rules *rules, array_file *out, weft_error *err);
 /* The parser itself: `file` is the unpacked file. Works on memory only. Converts in place. */
-weft_status idx_parse(const char *name, const bytes *file, const file_rules *rules, idx *out, weft_error *err);
+weft_status idx_parse(const char *name, const bytes *file, const file_rules *rules, array_file *out, weft_error *err);
 
 bool gzip_recognise(const bytes *file);
 /* Unpacked content on its way. A check may refuse it by its beginning, and is asked again as more arrives: so content
@@ -80,6 +96,10 @@ typedef struct unpacked {
 } unpacked;
 
 enum { GZIP_HEAD_BYTES = 1024 };
+
+/* What a header of an array promises, `need` bytes in all, must be what the file holds, to the byte; more is refused, or passed over with a
+ * warning. */
+weft_status data_check_size(const unpacked *file, const array_file *array, size_t need, weft_error *err);
 
 typedef weft_status gzip_check(const unpacked *content, weft_error *err);
 /* Unpacks one gzip layer, all its members. Zero bytes after the last one are passed over, with a warning. `check` may
@@ -107,6 +127,8 @@ weft_status catalogue_locate(const catalogue_entry *entry, arena *a, const char 
 
 /* The least and the largest number of a split's samples. */
 void data_range(const weft_dataset *data, weft_split split, double *min, double *max);
+/* The same of target t; its mean, too, which is the share of samples that have it where it is a label. */
+void data_target_range(const weft_dataset *data, weft_split split, size_t t, double *min, double *max, double *mean);
 /* counts: [n_classes]. */
 void data_class_counts(const weft_dataset *data, weft_split split, size_t *counts);
 /* A hash (XXH3, 128 bits) of the samples and labels of both splits, whatever files they came from: says whether two

@@ -1,6 +1,7 @@
 /* Opening data sets, and what can be asked of them. */
 #include "data/data.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,6 +37,38 @@ weft_status data_fail_limit(weft_error *err, const char *file, size_t limit_byte
 file_rules data_rules(weft_dataset *data)
 {
     return (file_rules){data_limit_bytes(), data->options.allow_trailing, &data->warnings};
+}
+
+/* Data after the end is refused, or passed over with a warning when its size is known. */
+static weft_status check_trailing(const unpacked *file, const array_file *array, size_t need, weft_error *err)
+{
+    where at = {.file = file->name};
+    char dims[128];
+    shape_print(&array->shape, dims);
+    if (!file->rules->allow_trailing)
+        return fail(err, WEFT_BAD_INPUT, at,
+                    "byte %zu: data after the end: %s of %s takes %zu bytes, and here are %s%zu; fetch the file again, "
+                    "mend its header, or have it read up to there with --allow-trailing",
+                    need, dims, dtype_name(array->type), need, file->more ? "at least " : "", file->size);
+    if (!file->more)
+        warn(file->rules->warnings, at,
+             "byte %zu: data after the end is passed over: %s of %s takes %zu bytes, and here are %zu", need, dims,
+             dtype_name(array->type), need, file->size);
+    return WEFT_OK;
+}
+
+weft_status data_check_size(const unpacked *file, const array_file *array, size_t need, weft_error *err)
+{
+    char dims[128];
+    if (file->more && need > file->rules->limit_bytes)
+        return data_fail_limit(err, file->name, file->rules->limit_bytes);
+    if (file->size > need)
+        return check_trailing(file, array, need, err);
+    if (file->size < need && !file->more)
+        return fail(err, WEFT_BAD_INPUT, (where){.file = file->name},
+                    "truncated: %s of %s needs %zu bytes, and here are %zu; fetch the file again",
+                    shape_print(&array->shape, dims), dtype_name(array->type), need, file->size);
+    return WEFT_OK;
 }
 
 /* ---- Opening ---- */
@@ -79,7 +112,7 @@ static weft_status read_folder(const char *folder, weft_dataset *data, weft_erro
 
 static weft_status check_labels(const data_split *split, size_t *n_classes, weft_error *err)
 {
-    for (size_t i = 0; i < split->n; i++) {
+    for (size_t i = 0; split->labels && i < split->n; i++) {
         int32_t label = split->labels[i];
         if (label < 0 || label >= MAX_CLASSES)
             return fail(err, WEFT_BAD_INPUT, (where){.file = split->labels_file.path},
@@ -92,8 +125,8 @@ static weft_status check_labels(const data_split *split, size_t *n_classes, weft
 /* The names that the catalogue has, then numbers. */
 static weft_status name_classes(weft_dataset *data, const catalogue_entry *known, weft_error *err)
 {
-    const char **names = arena_array(&data->memory, data->n_classes, sizeof *names);
-    char(*numbers)[24] = arena_array(&data->memory, data->n_classes, sizeof *numbers);
+    const char **names = arena_array(&data->memory, MAX(data->n_classes, 1), sizeof *names);
+    char(*numbers)[24] = arena_array(&data->memory, MAX(data->n_classes, 1), sizeof *numbers);
     if (!names || !numbers)
         return fail_memory(err);
     for (size_t i = 0; i < data->n_classes; i++) {
@@ -107,8 +140,8 @@ static weft_status name_classes(weft_dataset *data, const catalogue_entry *known
 /* A class that only the test has could never be answered right. */
 static weft_status check_unseen(weft_dataset *data, weft_error *err)
 {
-    size_t *train = arena_array(&data->memory, data->n_classes, sizeof *train);
-    size_t *test = arena_array(&data->memory, data->n_classes, sizeof *test);
+    size_t *train = arena_array(&data->memory, MAX(data->n_classes, 1), sizeof *train);
+    size_t *test = arena_array(&data->memory, MAX(data->n_classes, 1), sizeof *test);
     if (!train || !test)
         return fail_memory(err);
     data_class_counts(data, WEFT_TRAIN, train);
@@ -146,7 +179,7 @@ static weft_status open_dataset(const char *asked, weft_dataset *data, weft_erro
     if (!data->name)
         return fail_memory(err);
     data->title = known ? known->title : NULL;
-    data->n_classes = known ? known->n_classes : 0;
+    data->n_classes = known && data->task == WEFT_CLASSIFICATION ? known->n_classes : 0;
     for (weft_split i = WEFT_TRAIN; i < WEFT_N_SPLITS; i++) {
         TRY(check_labels(&data->split[i], &data->n_classes, err));
         for (size_t j = 0; j < 2; j++)
@@ -220,6 +253,21 @@ const int32_t *weft_dataset_labels(const weft_dataset *data, weft_split split)
     return data->split[split].labels;
 }
 
+weft_task weft_dataset_task(const weft_dataset *data)
+{
+    return data->task;
+}
+
+size_t weft_dataset_n_targets(const weft_dataset *data)
+{
+    return data->n_targets;
+}
+
+const float *weft_dataset_targets(const weft_dataset *data, weft_split split)
+{
+    return data->split[split].targets;
+}
+
 void weft_dataset_read(const weft_dataset *data, weft_split split, size_t first, size_t n, double scale, float *x)
 {
     float divisor = scale == 0 ? 1 : (float)scale;
@@ -259,10 +307,24 @@ void data_range(const weft_dataset *data, weft_split split, double *min, double 
     }
 }
 
+void data_target_range(const weft_dataset *data, weft_split split, size_t t, double *min, double *max, double *mean)
+{
+    const data_split *s = &data->split[split];
+    *min = INFINITY;
+    *max = -INFINITY;
+    *mean = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        const double number = (double)s->targets[i * data->n_targets + t];
+        *min = MIN(*min, number);
+        *max = MAX(*max, number);
+        *mean += number / (double)s->n;
+    }
+}
+
 void data_class_counts(const weft_dataset *data, weft_split split, size_t *counts)
 {
     memset(counts, 0, data->n_classes * sizeof *counts);
-    for (size_t i = 0; i < data->split[split].n; i++)
+    for (size_t i = 0; data->split[split].labels && i < data->split[split].n; i++)
         counts[data->split[split].labels[i]]++;
 }
 
@@ -277,7 +339,9 @@ void data_fingerprint(const weft_dataset *data, char hex[33])
         const data_split *split = &data->split[i];
         size_t n_bytes = split->n * data->features * dtype_bytes(data->type);
         XXH128_canonicalFromHash(&parts[1 + 2 * i], XXH3_128bits(split->samples, n_bytes));
-        XXH128_canonicalFromHash(&parts[2 + 2 * i], XXH3_128bits(split->labels, split->n * sizeof *split->labels));
+        const void *targets = split->labels ? (const void *)split->labels : split->targets;
+        const size_t n_target_bytes = split->labels ? split->n * sizeof *split->labels : split->n * data->n_targets * sizeof *split->targets;
+        XXH128_canonicalFromHash(&parts[2 + 2 * i], XXH3_128bits(targets, n_target_bytes));
     }
     XXH128_canonicalFromHash(&whole, XXH3_128bits(parts, sizeof parts));
     for (size_t i = 0; i < sizeof whole.digest; i++)
@@ -300,6 +364,8 @@ weft_status data_checksums(weft_dataset *data, weft_error *err)
 weft_status data_pick(const weft_dataset *data, weft_split split, size_t per_class, uint64_t seed, size_t *index,
                       weft_error *err)
 {
+    if (data->task != WEFT_CLASSIFICATION)
+        return fail(err, WEFT_BAD_INPUT, (where){.file = data->name}, "its samples have no classes to choose them by");
     size_t *taken = calloc(data->n_classes, sizeof *taken);
     if (!taken)
         return fail_memory(err);

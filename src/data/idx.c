@@ -50,7 +50,7 @@ static weft_status check_magic(const unpacked *file, weft_error *err)
 }
 
 /* Fills type, shape and data_offset; `need` is what the whole file takes. */
-static weft_status read_header(const unpacked *file, idx *out, size_t *need, weft_error *err)
+static weft_status read_header(const unpacked *file, array_file *out, size_t *need, weft_error *err)
 {
     where at = {.file = file->name};
     TRY(check_magic(file, err));
@@ -84,45 +84,17 @@ static weft_status read_header(const unpacked *file, idx *out, size_t *need, wef
     return WEFT_OK;
 }
 
-/* Data after the end is refused, or passed over with a warning when its size is known. */
-static weft_status check_trailing(const unpacked *file, const idx *array, size_t need, weft_error *err)
-{
-    where at = {.file = file->name};
-    char dims[128];
-    shape_print(&array->shape, dims);
-    if (!file->rules->allow_trailing)
-        return fail(err, WEFT_BAD_INPUT, at,
-                    "byte %zu: data after the end: %s of %s takes %zu bytes, and here are %s%zu; fetch the file again, "
-                    "mend its header, or have it read up to there with --allow-trailing",
-                    need, dims, dtype_name(array->type), need, file->more ? "at least " : "", file->size);
-    if (!file->more)
-        warn(file->rules->warnings, at,
-             "byte %zu: data after the end is passed over: %s of %s takes %zu bytes, and here are %zu", need, dims,
-             dtype_name(array->type), need, file->size);
-    return WEFT_OK;
-}
-
 /* What a file's header promises must be what follows, to the byte. */
-static weft_status check(const unpacked *file, idx *out, weft_error *err)
+static weft_status check(const unpacked *file, array_file *out, weft_error *err)
 {
-    where at = {.file = file->name};
-    char dims[128];
     size_t need = 0;
     TRY(read_header(file, out, &need, err));
-    if (file->more && need > file->rules->limit_bytes)
-        return data_fail_limit(err, file->name, file->rules->limit_bytes);
-    if (file->size > need)
-        return check_trailing(file, out, need, err);
-    if (file->size < need && !file->more)
-        return fail(err, WEFT_BAD_INPUT, at,
-                    "truncated: %s of %s needs %zu bytes, and here are %zu; fetch the file again",
-                    shape_print(&out->shape, dims), dtype_name(out->type), need, file->size);
-    return WEFT_OK;
+    return data_check_size(file, out, need, err);
 }
 
 static weft_status check_unpacked(const unpacked *content, weft_error *err)
 {
-    idx header = {0};
+    array_file header = {0};
     return content->more && content->size < GZIP_HEAD_BYTES ? WEFT_OK : check(content, &header, err);
 }
 
@@ -149,19 +121,19 @@ static void to_host_order(unsigned char *data, size_t n, size_t width)
     }
 }
 
-weft_status idx_parse(const char *name, const bytes *file, const file_rules *rules, idx *out, weft_error *err)
+weft_status idx_parse(const char *name, const bytes *file, const file_rules *rules, array_file *out, weft_error *err)
 {
-    *out = (idx){0};
+    *out = (array_file){0};
     TRY(check(&(unpacked){.name = name, .head = file->data, .size = file->size, .rules = rules}, out, err));
     out->data = file->data + out->data_offset;
     to_host_order(file->data + out->data_offset, shape_numbers(&out->shape), dtype_bytes(out->type));
     return WEFT_OK;
 }
 
-weft_status idx_read(const char *path, const file_rules *rules, idx *out, weft_error *err)
+weft_status idx_read(const char *path, const file_rules *rules, array_file *out, weft_error *err)
 {
     bytes file = {0};
-    *out = (idx){0};
+    *out = (array_file){0};
     TRY(file_read(path, rules->limit_bytes, &file, err));
     weft_status status = WEFT_OK;
     if (gzip_recognise(&file)) {

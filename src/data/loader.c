@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 size_t loader_indices(size_t n_samples, size_t batch, bool shuffle, uint64_t seed, size_t epoch, size_t k,
                       uint32_t *index)
@@ -30,6 +31,7 @@ struct weft_loader {
     size_t epoch, k, n_batches;
     float *x;
     int32_t *y;
+    float *targets;
     uint32_t *index;
     arena memory;
 };
@@ -53,8 +55,9 @@ weft_loader *weft_loader_create(const weft_dataset *data, weft_split split, cons
     /* Cannot overflow: a split has no more numbers than that. */
     loader->x = arena_array(&loader->memory, o.batch * data->features, sizeof *loader->x);
     loader->y = arena_array(&loader->memory, o.batch, sizeof *loader->y);
+    loader->targets = arena_array(&loader->memory, o.batch * MAX(data->n_targets, 1), sizeof *loader->targets);
     loader->index = arena_array(&loader->memory, o.batch, sizeof *loader->index);
-    if (loader->x && loader->y && loader->index)
+    if (loader->x && loader->y && loader->targets && loader->index)
         return loader;
     fail_memory(err);
     weft_loader_free(loader);
@@ -80,17 +83,21 @@ bool weft_loader_next(weft_loader *loader, weft_batch *batch)
     const weft_loader_options *o = &loader->options;
     size_t n = loader_indices(data->split[loader->split].n, o->batch, !o->keep_order, o->seed, loader->epoch, loader->k,
                               loader->index);
-    *batch = (weft_batch){.x = loader->x, .y = loader->y, .n = n};
+    const data_split *from = &data->split[loader->split];
+    *batch = (weft_batch){.x = loader->x, .y = from->labels ? loader->y : NULL, .n = n, .targets = from->targets ? loader->targets : NULL};
     if (n == 0) {
         loader->epoch++;
         loader->k = 0;
         return false;
     }
     loader->k++;
-    const int32_t *labels = data->split[loader->split].labels;
     for (size_t i = 0; i < n; i++) {
         weft_dataset_read(data, loader->split, loader->index[i], 1, o->scale, loader->x + i * data->features);
-        loader->y[i] = labels[loader->index[i]];
+        if (from->labels)
+            loader->y[i] = from->labels[loader->index[i]];
+        if (from->targets)
+            memcpy(loader->targets + i * data->n_targets, from->targets + loader->index[i] * data->n_targets,
+                   data->n_targets * sizeof *from->targets);
     }
     return true;
 }

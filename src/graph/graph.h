@@ -144,8 +144,16 @@ typedef enum op_kind {
     OP_LAYER, /* emits its own steps */
     OP_MAP,   /* element by element: value, slope, map and map_grad say all */
     OP_JOIN,  /* ends a block of layers: the sum of what goes into the block and what comes out of it */
-    OP_LOSS,  /* from logits and labels to a loss a sample and its gradient */
+    OP_LOSS,  /* from the model's outputs and what they should be to a loss a sample and its gradient */
 } op_kind;
+
+typedef enum target_kind { TARGET_CLASS, TARGET_NUMBERS } target_kind;
+
+/* What a sample should give: a class, or a number for each output. */
+typedef struct target {
+    int32_t label;
+    const double *numbers;
+} target;
 
 /* A case that every test of an op runs: its spec and the size of its input. */
 typedef struct op_case {
@@ -185,10 +193,19 @@ struct op {
     double (*value)(double x, const void *fields);
     double (*slope)(double x, const void *fields);
 
-    /* OP_LOSS. in[0] logits [B, C], the batch's labels; out[0] loss [B, 1]; out[1] its mean's gradient [B, C], or nothing. */
+    /* OP_LOSS. in[0] outputs [B, C], the batch's labels or targets; out[0] losses [B, 1]; out[1] their mean's gradient [B, C]. The mean is
+     * their sum divided by the batch's weight. */
     kernel loss;
+    target_kind targets;
+    /* Of TARGET_NUMBERS: what they must lie between; NULL: any number will do. */
+    void (*target_range)(const void *fields, double *low, double *high);
+    /* Of TARGET_CLASS: how much a sample counts in the mean, and the label that does not count at all and may be none of the classes'. */
+    double (*weight_of)(const void *fields, int32_t label);
+    int32_t (*ignored)(const void *fields);
+    /* Whether the settings fit a model with so many outputs; NULL: they always do. */
+    weft_status (*fits)(const void *fields, size_t outputs, weft_error *err);
     /* One sample: its loss, and the gradient of that. */
-    double (*reference_loss)(const double *logits, size_t C, int32_t label, const void *fields, double *dlogits);
+    double (*reference_loss)(const double *outputs, size_t C, const target *t, const void *fields, double *dx);
 };
 
 /* ---- The builder ---- */

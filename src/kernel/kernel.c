@@ -470,7 +470,8 @@ static void expect_sample(const batch *source, size_t sample, size_t features)
     const char *first = (const char *)source->samples + sample * bytes;
     for (size_t at = 0; at < bytes; at += LINE * sizeof(real))
         __builtin_prefetch(first + at, 0, 2);
-    __builtin_prefetch(source->labels + sample, 0, 2);
+    if (source->labels)
+        __builtin_prefetch(source->labels + sample, 0, 2);
 }
 
 static void gather_run(const call *c, size_t begin, size_t end)
@@ -528,7 +529,7 @@ static void mean_run(const call *c, size_t begin, size_t end)
         return;
     for (size_t r = 0; r < c->in[0].rows; r++)
         sum += (double)*panel_row(&c->in[0], 0, r);
-    c->out[0].data[0] = (real)(sum / (double)c->in[0].rows);
+    c->out[0].data[0] = (real)(sum / ((*c->source)->weight > 0 ? (*c->source)->weight : (double)c->in[0].rows));
     *c->halt = !isfinite(c->out[0].data[0]);
 }
 

@@ -84,7 +84,9 @@ typedef struct batch {
     const void *samples;   /* [rows, features], bytes or float */
     bool bytes;
     double scale;          /* what the numbers are divided by */
-    const int32_t *labels; /* [rows]; may be NULL where only the forward pass runs */
+    const int32_t *labels; /* [rows]: classes; or NULL, as where only the forward pass runs */
+    const float *targets;  /* [rows, outputs]: numbers; or NULL */
+    double weight;         /* what a mean over the samples divides by; 0: their number */
     const uint32_t *index; /* [n], or NULL */
     size_t n;
     uint64_t seed, number; /* what is drawn at random for it is a function of these */
@@ -174,7 +176,7 @@ typedef struct kernels {
     kernel map_grad;  /* in[0] dy, in[1] y or x, out[0] dx, the call's map_grad */
     kernel sum;       /* in[0] + in[1] to out[0], all alike */
     kernel forms[N_FORMS]; /* in[0] a matrix, out[0] the same in a form, its padding zero */
-    kernel mean;      /* in[0] [B, 1], out[0] [1, 1]; halts where the mean is not finite */
+    kernel mean;      /* in[0] [B, 1], out[0] [1, 1], by the batch's weight; halts where the mean is not finite */
     kernel hits;      /* in[0] logits [B, C]; out[0] [B, 1]: 1 where the largest logit is the label's, else 0 */
     kernel update;    /* in[0] gradient, out[0] weights; the call's update */
     void (*copy)(const call *c); /* brings the copies of out[0], weights, up to date; NULL: none are kept */

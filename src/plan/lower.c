@@ -42,7 +42,7 @@ static void lower_loss(plan *p)
         s->in[0] = p->losses;
         s->out[0] = p->mean = builder_value(b, VALUE_FORWARD, "loss", NULL, 1);
         p->mean->at.rows = 1;
-    } else {
+    } else if (p->spec.loss->targets == TARGET_CLASS) {
         s = builder_step(b, "hits", &b->k->hits, NULL);
         s->in[0] = p->logits;
         s->out[0] = p->hits = builder_value(b, VALUE_FORWARD, "hits", NULL, 1);

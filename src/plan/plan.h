@@ -41,7 +41,7 @@ bool plan_run(plan *p, const batch *source, pool *threads);
 bool plan_run_timed(plan *p, const batch *source, pool *threads, double *begins);
 
 /* What the last run left: logits [batch, C]; losses [batch, 1]; their mean (PLAN_TRAIN); 1 or 0 for a right or wrong answer, [batch, 1]
- * (PLAN_EVALUATE). */
+ * (PLAN_EVALUATE, where the loss takes classes). */
 operand plan_logits(const plan *p);
 operand plan_losses(const plan *p);
 double plan_mean_loss(const plan *p);

@@ -8,14 +8,14 @@
 #define RUN_JSON_LIMIT ((size_t)1 << 20)
 #define METRICS_LIMIT ((size_t)1 << 28)
 
-typedef enum record_type { RECORD_TEXT, RECORD_SIZE, RECORD_U64, RECORD_REAL } record_type;
+typedef enum record_type { RECORD_TEXT, RECORD_SIZE, RECORD_U64, RECORD_REAL, RECORD_TASK } record_type;
 
 /* Reading and writing follow the same table. */
 static const struct record_key {
     const char *name;
     record_type type;
     size_t offset;
-    const char *missing; /* what a text is where an older weft did not write it; NULL: it must be there */
+    const char *missing; /* what a text or task is where an older weft did not write it; NULL: it must be there */
 } record_keys[] = {
     {"title", RECORD_TEXT, offsetof(run_record, title), NULL},
     {"variant", RECORD_TEXT, offsetof(run_record, variant), NULL},
@@ -27,6 +27,7 @@ static const struct record_key {
     {"optimizer", RECORD_TEXT, offsetof(run_record, optimizer), NULL},
     {"schedule", RECORD_TEXT, offsetof(run_record, schedule), "none"},
     {"loss", RECORD_TEXT, offsetof(run_record, loss), NULL},
+    {"task", RECORD_TASK, offsetof(run_record, task), "classification"},
     {"scale", RECORD_REAL, offsetof(run_record, scale), NULL},
     {"batch", RECORD_SIZE, offsetof(run_record, batch), NULL},
     {"epochs", RECORD_SIZE, offsetof(run_record, n_epochs_asked), NULL},
@@ -37,18 +38,60 @@ static const struct record_key {
     {"weft", RECORD_TEXT, offsetof(run_record, version), NULL},
 };
 
-static const struct metrics_key {
-    const char *name;
-    size_t offset;
-} metrics_keys[] = {
-    {"train_loss", offsetof(weft_metrics, train_loss)},
-    {"train_acc", offsetof(weft_metrics, train_acc)},
-    {"val_loss", offsetof(weft_metrics, val_loss)},
-    {"val_acc", offsetof(weft_metrics, val_acc)},
-    {"lr", offsetof(weft_metrics, lr)},
-    {"train_seconds", offsetof(weft_metrics, train_seconds)},
-    {"eval_seconds", offsetof(weft_metrics, eval_seconds)},
+#define KEY(name, tasks) {#name, offsetof(weft_metrics, name), tasks}
+enum { CLASSES = 1 << WEFT_CLASSIFICATION, NUMBERS = 1 << WEFT_REGRESSION, LABELS = 1 << WEFT_MULTI_LABEL, ALL = CLASSES | NUMBERS | LABELS };
+
+const metrics_key metrics_keys[] = {
+    KEY(train_loss, ALL),
+    KEY(train_acc, CLASSES),
+    KEY(train_r2, NUMBERS),
+    KEY(train_mae, NUMBERS),
+    KEY(train_rmse, NUMBERS),
+    KEY(train_f1, LABELS),
+    KEY(train_f1_macro, LABELS),
+    KEY(train_auroc, LABELS),
+    KEY(val_loss, ALL),
+    KEY(val_acc, CLASSES),
+    KEY(val_r2, NUMBERS),
+    KEY(val_mae, NUMBERS),
+    KEY(val_rmse, NUMBERS),
+    KEY(val_f1, LABELS),
+    KEY(val_f1_macro, LABELS),
+    KEY(val_auroc, LABELS),
+    KEY(lr, ALL),
+    KEY(train_seconds, ALL),
+    KEY(eval_seconds, ALL),
+    {0},
 };
+
+const task_words known_tasks[WEFT_N_TASKS] = {
+    [WEFT_CLASSIFICATION] = {"classification", "accuracy", "Accuracy", "acc.", " %", 2, offsetof(weft_metrics, train_acc),
+                             offsetof(weft_metrics, val_acc)},
+    [WEFT_REGRESSION] = {"regression", "R2", "R2", "R2", "", 4, offsetof(weft_metrics, train_r2), offsetof(weft_metrics, val_r2)},
+    [WEFT_MULTI_LABEL] = {"multi-label", "F1", "F1", "F1", "", 4, offsetof(weft_metrics, train_f1), offsetof(weft_metrics, val_f1)},
+};
+
+bool task_find(const char *name, weft_task *found)
+{
+    for (weft_task t = WEFT_CLASSIFICATION; t < WEFT_N_TASKS; t++)
+        if (strcmp(known_tasks[t].name, name) == 0) {
+            *found = t;
+            return true;
+        }
+    return false;
+}
+
+double metrics_score(const weft_metrics *m, weft_split split)
+{
+    const task_words *w = &known_tasks[m->task];
+    return (*w->unit ? 100 : 1) * *(const double *)((const char *)m + (split == WEFT_TRAIN ? w->train : w->val));
+}
+
+const char *score_print(weft_task task, double score, char buffer[32])
+{
+    snprintf(buffer, 32, "%.*f%s", known_tasks[task].decimals, score, known_tasks[task].unit);
+    return buffer;
+}
 
 /* ---- Writing ---- */
 
@@ -86,6 +129,9 @@ static void print_record_value(const struct record_key *key, const run_record *r
         print_json_string(string ? string : "", t);
         break;
     }
+    case RECORD_TASK:
+        print_json_string(known_tasks[*(const weft_task *)place].name, t);
+        break;
     case RECORD_SIZE:
         text_printf(t, "%zu", *(const size_t *)place);
         break;
@@ -120,10 +166,9 @@ void metrics_print(const weft_metrics *m, text *t)
 {
     char buffer[32];
     text_printf(t, "{\"epoch\": %zu", m->epoch);
-    for (size_t i = 0; i < COUNT(metrics_keys); i++) {
-        double value = *(const double *)((const char *)m + metrics_keys[i].offset);
-        text_printf(t, ", \"%s\": %s", metrics_keys[i].name, print_real(value, buffer));
-    }
+    for (const metrics_key *key = metrics_keys; key->name; key++)
+        if (metrics_has(key, m->task))
+            text_printf(t, ", \"%s\": %s", key->name, print_real(*(const double *)((const char *)m + key->offset), buffer));
     text_add(t, "}\n");
 }
 
@@ -148,6 +193,8 @@ static bool read_record_value(const struct record_key *key, const json_t *value,
             return false;
         *(const char **)place = arena_text(a, json_string_value(value)); /* NULL is told apart by the caller */
         return true;
+    case RECORD_TASK:
+        return json_is_string(value) && task_find(json_string_value(value), (weft_task *)place);
     case RECORD_SIZE:
         if (whole)
             *(size_t *)place = (size_t)json_integer_value(value);
@@ -169,11 +216,12 @@ static weft_status read_record_key(const struct record_key *key, const json_t *r
                                    arena *a, weft_error *err)
 {
     static const char *const wanted[] = {"a text", "a whole number of 0 or more", "a whole number of 0 or more",
-                                         "a number"};
+                                         "a number", "classification, regression or multi-label"};
     const json_t *value = json_object_get(root, key->name);
     if (!value && key->missing) {
-        *(const char **)((char *)run + key->offset) = key->missing;
-        return WEFT_OK;
+        if (key->type == RECORD_TEXT)
+            *(const char **)((char *)run + key->offset) = key->missing;
+        return WEFT_OK; /* the first task is the one that there always was */
     }
     if (!value)
         return fail(err, WEFT_BAD_INPUT, at, "no '%s'; weft writes one into every run.json: run it again", key->name);
@@ -221,12 +269,14 @@ static weft_status metrics_values(const json_t *root, where at, size_t after, we
     if (m->epoch != after + 1)
         return fail(err, WEFT_BAD_INPUT, at, "epoch %zu where epoch %zu should stand; the file has a line an epoch",
                     m->epoch, after + 1);
-    for (size_t i = 0; i < COUNT(metrics_keys); i++) {
-        const json_t *value = json_object_get(root, metrics_keys[i].name);
+    for (const metrics_key *key = metrics_keys; key->name; key++) {
+        const json_t *value = json_object_get(root, key->name);
+        if (!metrics_has(key, m->task))
+            continue;
         if (!json_is_number(value) && !json_is_null(value))
-            return fail(err, WEFT_BAD_INPUT, at, "'%s' is %s; it must be a number or null", metrics_keys[i].name,
+            return fail(err, WEFT_BAD_INPUT, at, "'%s' is %s; it must be a number or null", key->name,
                         value ? json_kind(value) : "missing");
-        double *place = (double *)((char *)m + metrics_keys[i].offset);
+        double *place = (double *)((char *)m + key->offset);
         *place = json_is_null(value) ? NAN : json_number_value(value);
     }
     return WEFT_OK;
@@ -265,6 +315,7 @@ static weft_status metrics_lines(const bytes *content, const char *path, run_rec
         const char *newline = memchr(next, '\n', (size_t)(end - next));
         const char *line_end = newline ? newline : end;
         at.line++;
+        metrics[run->n_epochs].task = run->task;
         TRY(metrics_line(next, (size_t)(line_end - next), at, after, &metrics[run->n_epochs], err));
         next = newline ? newline + 1 : end;
     }

@@ -4,6 +4,37 @@
 
 #include "base/base.h"
 
+/* ---- Metrics, by the names that they have in files ---- */
+
+typedef struct metrics_key {
+    const char *name; /* "val_acc" */
+    size_t offset;    /* of a double in weft_metrics */
+    unsigned tasks;   /* 1 << task for each that has it */
+} metrics_key;
+
+extern const metrics_key metrics_keys[]; /* ends with a NULL name */
+static inline bool metrics_has(const metrics_key *key, weft_task task) { return key->tasks >> task & 1; }
+
+/* How a task is called, and the score that tells best how well it is done. */
+typedef struct task_words {
+    const char *name;            /* "classification" */
+    const char *score, *initial; /* "accuracy"; as a title begins, "Accuracy" */
+    const char *brief;           /* for a column of a table, "acc." */
+    const char *unit;            /* " %" where it is shown in per cent, else "" */
+    int decimals;
+    size_t train, val;           /* offsets in weft_metrics */
+} task_words;
+
+extern const task_words known_tasks[WEFT_N_TASKS];
+/* By its name. False: there is none of that name. */
+bool task_find(const char *name, weft_task *found);
+/* The score as it is shown: in per cent where the task has it so. */
+double metrics_score(const weft_metrics *m, weft_split split);
+/* With its unit: "89.12 %", "0.8912". */
+const char *score_print(weft_task task, double score, char buffer[32]);
+
+/* ---- Runs ---- */
+
 /* What a run folder says of itself: run.json and metrics.jsonl. */
 typedef struct run_record {
     const char *folder;
@@ -13,6 +44,7 @@ typedef struct run_record {
     const char *message; /* of a diverged run: the step, the layer; otherwise "" */
     /* The settings, as texts: "fashion-mnist", "linear 1000, relu, linear 10", "sgd lr=0.01 …" */
     const char *data, *model, *optimizer, *schedule, *loss;
+    weft_task task;
     double scale;
     size_t batch;
     size_t n_epochs_asked;

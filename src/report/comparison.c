@@ -6,20 +6,20 @@
 
 static const struct compare_panel {
     quantity q;
-    const char *title, *log_title;
+    const char *title, *log_title; /* title: of a score, up to its name */
 } compare_panels[MAX_PANELS] = {
     {VAL_LOSS, "Validation loss", "Validation loss (logarithmic axis)"},
-    {VAL_ACC, "Validation accuracy", NULL},
+    {VAL_SCORE, "Validation", NULL},
     {TRAIN_LOSS, "Training loss", "Training loss (logarithmic axis)"},
-    {TRAIN_ACC, "Training accuracy", NULL},
+    {TRAIN_SCORE, "Training", NULL},
 };
 
-/* ---- Accuracies far below all others ---- */
+/* ---- Scores far below all others ---- */
 
 /* One variant that never learns (10 %) would press the others, between 85 and 90 %, into a line. Where the lines fall
  * into two heaps so far apart that the upper one, the larger, would get less than a third of the axis, this is the
  * lowest value of the upper one; elsewhere -INFINITY. */
-static double accuracy_floor(const series *s, size_t n)
+static double score_floor(const series *s, size_t n)
 {
     double min, max, best_floor = -INFINITY;
     size_t n_drawn = 0;
@@ -45,30 +45,30 @@ static double accuracy_floor(const series *s, size_t n)
     return best_floor;
 }
 
-static const char *note_below(const series *s, size_t n, double low, arena *a)
+static const char *note_below(const series *s, size_t n, double low, const task_words *words, arena *a)
 {
     text t = {0};
     for (size_t i = 0; i < n; i++) {
         double min, max;
         if (series_range(&s[i], 1, &min, &max) && max < low)
-            text_printf(&t, "%s%s (at most %.1f %%)", t.length ? ", " : "below the axis: ", s[i].label, max);
+            text_printf(&t, "%s%s (at most %.*f%s)", t.length ? ", " : "below the axis: ", s[i].label, words->decimals - 1, max, words->unit);
     }
     const char *note = t.failed || !t.data ? NULL : arena_text(a, t.data);
     text_free(&t);
     return note;
 }
 
-static weft_status accuracy_panel(panel *p, arena *a, weft_error *err)
+static weft_status score_panel(panel *p, const task_words *words, arena *a, weft_error *err)
 {
-    double low = accuracy_floor(p->series, p->n_series), min, max;
+    double low = score_floor(p->series, p->n_series), min, max;
     if (!series_range(p->series, p->n_series, &min, &max))
         return WEFT_OK;
     if (!(low > min)) {
-        p->y = axis_percent(min, max);
+        p->y = score_axis(min, max, words);
         return WEFT_OK;
     }
-    p->y = axis_percent(low - (max - low) / 12, max); /* room for the arrowheads below the lowest line */
-    p->note = note_below(p->series, p->n_series, low, a);
+    p->y = score_axis(low - (max - low) / 12, max, words); /* room for the arrowheads below the lowest line */
+    p->note = note_below(p->series, p->n_series, low, words, a);
     return p->note ? WEFT_OK : fail_memory(err);
 }
 
@@ -124,7 +124,11 @@ static weft_status compare_panel_make(const variant *variants, size_t n, size_t 
     if (number == 0)
         mark_covering(lines, n, f->legend);
     *p = (panel){.title = kind->title, .x = axis_epochs(1, last), .series = lines, .n_series = n};
-    return kind->log_title ? WEFT_OK : accuracy_panel(p, a, err);
+    if (kind->log_title)
+        return WEFT_OK;
+    const task_words *words = variants_words(variants, n);
+    p->title = arena_printf(a, "%s %s", kind->title, words->score);
+    return p->title ? score_panel(p, words, a, err) : fail_memory(err);
 }
 
 /* Both losses have the same kind of axis, so that they can be compared. */
@@ -207,7 +211,8 @@ static weft_status write_page(const comparison *c, weft_error *err)
     text_add(&t, "\n\n");
     report_summary(c->runs, c->n_runs, true, &t);
     text_add(&t, "\n## All variants\n\n");
-    embed("compare", "loss and accuracy of all variants over epochs", &t);
+    char *what = arena_printf(&a, "loss and %s of all variants over epochs", variants_words(c->variants, c->n)->score);
+    embed("compare", what ? what : "", &t);
     for (size_t i = 0; i < c->n; i++) {
         const char *name = *c->variants[i].name ? c->variants[i].name : "The run";
         text_add(&t, "## ");
@@ -216,7 +221,7 @@ static weft_status write_page(const comparison *c, weft_error *err)
         embed(c->slugs[i], name, &t);
     }
     char *path = path_join(&a, c->folder, "summary.md");
-    weft_status status = t.failed || !path ? fail_memory(err) : file_write(path, t.data, t.length - 1, err);
+    weft_status status = t.failed || !path || !what ? fail_memory(err) : file_write(path, t.data, t.length - 1, err);
     text_free(&t);
     arena_deinit(&a);
     return status;

@@ -1,4 +1,4 @@
-/* The curves of one variant: loss and accuracy over epochs, training and validation. */
+/* The curves of one variant: loss and score over epochs, training and validation. */
 #include "report/variants.h"
 
 #include <math.h>
@@ -31,15 +31,21 @@ axis loss_axis(const series *s, size_t n, bool log)
     return log && min >= 0 && max > 0 ? axis_log(least_above_zero(s, n), max) : axis_linear(min, max);
 }
 
-static axis accuracy_axis(const series *s, size_t n)
+axis score_axis(double min, double max, const task_words *words)
 {
-    double min, max;
-    return series_range(s, n, &min, &max) ? axis_percent(min, max) : (axis){0};
+    return *words->unit ? axis_percent(min, max) : axis_linear(min, max);
 }
 
-/* Rings the point and says in the panel's note where it is. */
-static weft_status single_out(panel *p, series *s, bool lowest, const char *format, arena *a, weft_error *err)
+static axis score_axis_of(const series *s, size_t n, const task_words *words)
 {
+    double min, max;
+    return series_range(s, n, &min, &max) ? score_axis(min, max, words) : (axis){0};
+}
+
+/* Rings the point and says in the panel's note where it is. `score`: its words, of which the highest is the best; NULL: a loss. */
+static weft_status single_out(panel *p, series *s, const task_words *score, bool mean, arena *a, weft_error *err)
+{
+    const bool lowest = !score;
     size_t best = s->n;
     for (size_t i = 0; i < s->n; i++)
         if (isfinite(s->y[i]) && (best == s->n || (lowest ? s->y[i] < s->y[best] : s->y[i] > s->y[best])))
@@ -47,9 +53,13 @@ static weft_status single_out(panel *p, series *s, bool lowest, const char *form
     if (best == s->n || s->n < 2)
         return WEFT_OK;
     char value[32];
-    snprintf(value, sizeof value, lowest ? "%#.4g" : "%.2f %%", s->y[best]);
+    if (score)
+        snprintf(value, sizeof value, "%.*f%s", score->decimals, s->y[best], score->unit);
+    else
+        snprintf(value, sizeof value, "%#.4g", s->y[best]);
     s->ring = &s->epoch[best];
-    p->note = arena_printf(a, format, value, s->epoch[best]);
+    p->note = arena_printf(a, "%s %svalidation %s %s after epoch %.0f", lowest ? "lowest" : "best", mean ? "mean " : "",
+                           score ? score->score : "loss", value, s->epoch[best]);
     return p->note ? WEFT_OK : fail_memory(err);
 }
 
@@ -90,7 +100,8 @@ static weft_status name_figure(const variant *v, figure *f, arena *a, weft_error
 
 weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err)
 {
-    static const quantity quantities[2][2] = {{TRAIN_LOSS, VAL_LOSS}, {TRAIN_ACC, VAL_ACC}};
+    static const quantity quantities[2][2] = {{TRAIN_LOSS, VAL_LOSS}, {TRAIN_SCORE, VAL_SCORE}};
+    const task_words *words = variants_words(v, 1);
     *f = (figure){.n_panels = 2, .n_legend = 2};
     series *lines = arena_array(a, 6, sizeof *lines);
     if (!lines)
@@ -108,21 +119,15 @@ weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err
         p->series = &lines[2 * i];
         p->n_series = 2;
         p->x = axis_epochs(1, lines[0].n ? lines[0].epoch[lines[0].n - 1] : 1);
-        p->y = i ? accuracy_axis(p->series, 2) : loss_axis(p->series, 2, loss_is_wide(p->series, 2));
-        p->title = i ? "Accuracy" : p->y.log ? "Loss (logarithmic axis)" : "Loss";
+        p->y = i ? score_axis_of(p->series, 2, words) : loss_axis(p->series, 2, loss_is_wide(p->series, 2));
+        p->title = i ? words->initial : p->y.log ? "Loss (logarithmic axis)" : "Loss";
     }
     lines[4] = lines[0];
     lines[5] = lines[1];
     f->legend = &lines[4];
     bool mean = v->n_runs > 1;
-    TRY(single_out(&f->panels[0], &lines[1], true,
-                   mean ? "lowest mean validation loss %s after epoch %.0f"
-                        : "lowest validation loss %s after epoch %.0f",
-                   a, err));
-    TRY(single_out(&f->panels[1], &lines[3], false,
-                   mean ? "best mean validation accuracy %s after epoch %.0f"
-                        : "best validation accuracy %s after epoch %.0f",
-                   a, err));
+    TRY(single_out(&f->panels[0], &lines[1], NULL, mean, a, err));
+    TRY(single_out(&f->panels[1], &lines[3], words, mean, a, err));
     return figure_layout(f, a, err);
 }
 
@@ -143,7 +148,8 @@ weft_status weft_curves_save(const weft_metrics *metrics, size_t n_epochs, const
 {
     TRY(picture_check_path(path, err));
     arena a = {0};
-    run_record record = {.title = title ? title : "", .n_epochs = n_epochs, .metrics = metrics};
+    run_record record = {.title = title ? title : "", .n_epochs = n_epochs, .metrics = metrics,
+                         .task = n_epochs ? metrics[0].task : WEFT_CLASSIFICATION};
     const run_record *run = &record;
     variant v = {.name = "", .runs = &run, .n_runs = 1};
     figure f;

@@ -23,6 +23,7 @@ typedef struct prose {
     text sentence;
     bool markdown, began;
     bool one_seed; /* a sentence rests on a variant with one seed */
+    const task_words *words; /* of the family that is spoken of */
 } prose;
 
 /* ---- Sentences ---- */
@@ -70,6 +71,8 @@ static void say_spread(prose *p, const spread *s, int decimals, const char *unit
         text_printf(&p->sentence, " %s %.*f", p->markdown ? "\xc2\xb1" : "+-", decimals, s->std);
     text_add(&p->sentence, unit);
 }
+
+static void say_score(prose *p, const spread *s) { say_spread(p, s, p->words->decimals, p->words->unit); }
 
 /* Three figures, as far as that makes sense. */
 static void say_loss(prose *p, const spread *s)
@@ -219,8 +222,8 @@ static void say_value(prose *p, const variant *v, quantity q, size_t epoch)
     spread s = variant_at(v, q, epoch);
     if (s.n == 0)
         text_add(&p->sentence, "unknown");
-    else if (q == VAL_ACC)
-        say_spread(p, &s, 2, " %");
+    else if (q == VAL_SCORE)
+        say_score(p, &s);
     else
         say_loss(p, &s);
     text_add(&p->sentence, " (");
@@ -232,7 +235,7 @@ static void say_value(prose *p, const variant *v, quantity q, size_t epoch)
 static void say_values(prose *p, const family *f, quantity q)
 {
     const variant *best = f->members[0];
-    double sign = q == VAL_ACC ? -1 : 1;
+    double sign = q == VAL_SCORE ? -1 : 1;
     for (size_t i = 0; i < f->n_compared; i++) {
         const variant *v = f->members[i];
         if (sign * variant_at(v, q, f->epoch).mean < sign * variant_at(best, q, f->epoch).mean)
@@ -260,7 +263,7 @@ static void say_scaled(prose *p, const variant *v)
 
 static void say_pair(prose *p, const family *f)
 {
-    spread a = variant_at(f->members[0], VAL_ACC, f->epoch), b = variant_at(f->members[1], VAL_ACC, f->epoch);
+    spread a = variant_at(f->members[0], VAL_SCORE, f->epoch), b = variant_at(f->members[1], VAL_SCORE, f->epoch);
     spread first_a = variant_at(f->members[0], TRAIN_LOSS, 1), first_b = variant_at(f->members[1], TRAIN_LOSS, 1);
     say_scaled(p, f->members[0]);
     text_add(&p->sentence, " against ");
@@ -268,13 +271,13 @@ static void say_pair(prose *p, const family *f)
     text_add(&p->sentence, ": after ");
     say_epochs(p, f->epoch);
     if (a.mean == b.mean) {
-        text_add(&p->sentence, " both have validation accuracy ");
-        say_spread(p, &a, 2, " %");
+        text_printf(&p->sentence, " both have validation %s ", p->words->score);
+        say_score(p, &a);
     } else {
-        text_add(&p->sentence, " validation accuracy ");
-        say_spread(p, &a, 2, " %");
+        text_printf(&p->sentence, " validation %s ", p->words->score);
+        say_score(p, &a);
         text_add(&p->sentence, " instead of ");
-        say_spread(p, &b, 2, " %");
+        say_score(p, &b);
         text_add(&p->sentence, within_noise(&a, &b) ? " (within noise)" : "");
     }
     if (first_a.n == 0 || first_b.n == 0)
@@ -288,7 +291,7 @@ static void say_pair(prose *p, const family *f)
 static void say_scale(prose *p, family *f, double *keys)
 {
     for (size_t i = 0; i < f->n_compared; i++) {
-        spread s = variant_at(f->members[i], VAL_ACC, f->epoch);
+        spread s = variant_at(f->members[i], VAL_SCORE, f->epoch);
         keys[i] = s.n ? -s.mean : INFINITY;
     }
     sort_members(f, keys, keys + f->n);
@@ -298,11 +301,12 @@ static void say_scale(prose *p, family *f, double *keys)
     } else {
         text_add(&p->sentence, "after ");
         say_epochs(p, f->epoch);
-        text_add(&p->sentence, " validation accuracy is ");
+        text_printf(&p->sentence, " validation %s is ", p->words->score);
         for (size_t i = 0; i < f->n_compared; i++) {
-            spread s = variant_at(f->members[i], VAL_ACC, f->epoch);
+            spread s = variant_at(f->members[i], VAL_SCORE, f->epoch);
             text_add(&p->sentence, joint(i, f->n_compared));
-            say_spread(p, &s, 2, " % with ");
+            say_score(p, &s);
+            text_add(&p->sentence, " with ");
             say_scaled(p, f->members[i]);
         }
     }
@@ -435,8 +439,8 @@ static void say_optimizer(prose *p, family *f, double *keys)
     say_epochs(p, f->epoch);
     text_add(t, f->n_compared > MANY ? " the lowest training loss is " : " training loss is ");
     say_values(p, f, TRAIN_LOSS);
-    text_add(t, f->n_compared > MANY ? ", the best validation accuracy " : ", validation accuracy ");
-    say_values(p, f, VAL_ACC);
+    text_printf(t, f->n_compared > MANY ? ", the best validation %s " : ", validation %s ", p->words->score);
+    say_values(p, f, VAL_SCORE);
     say_diverged(p, f);
     end_sentence(p);
 }
@@ -499,7 +503,7 @@ static void say_gaps(prose *p, const family *f, bool parameters)
     for (size_t i = 0; i < f->n_compared; i++) {
         spread s = variant_at(f->members[i], GAP, f->epoch);
         text_add(t, i == 0 ? "" : steady ? " to " : ", ");
-        say_spread(p, &s, 2, i == 0 ? " points (" : " (");
+        say_spread(p, &s, p->words->decimals, i == 0 && *p->words->unit ? " points (" : " (");
         say_layers(p, f->members[i], parameters);
         spread before = variant_at(f->members[i ? i - 1 : 0], GAP, f->epoch);
         text_add(t, i && !way.noise && within_noise(&before, &s) ? "; within noise of the one before)" : ")");
@@ -519,13 +523,13 @@ static void say_depth(prose *p, family *f, double *keys)
     text_printf(t, "%s: after ", same_depth ? "Model size" : "Depth");
     say_epochs(p, f->epoch);
     if (f->n_compared > 1) {
-        text_add(t, " the gap between training and validation accuracy");
+        text_printf(t, " the gap between training and validation %s", p->words->score);
         say_gaps(p, f, same_depth);
-        text_add(t, f->n_compared > MANY ? "; the best validation accuracy was " : "; validation accuracy was ");
+        text_printf(t, f->n_compared > MANY ? "; the best validation %s was " : "; validation %s was ", p->words->score);
     } else {
-        text_add(t, " validation accuracy was ");
+        text_printf(t, " validation %s was ", p->words->score);
     }
-    say_values(p, f, VAL_ACC);
+    say_values(p, f, VAL_SCORE);
     say_diverged(p, f);
     end_sentence(p);
 }
@@ -570,6 +574,7 @@ void prose_add(const variant *variants, size_t n, bool markdown, text *t)
             if (!find_family(variants, n, i, d, &f))
                 continue;
             note_seeds(&p, &f);
+            p.words = variants_words(f.members[0], 1);
             say[d](&p, &f, keys);
         }
     if (p.one_seed) {

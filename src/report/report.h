@@ -4,7 +4,7 @@
 
 #include "record/record.h"
 
-/* curves.svg and curves.png in the run's folder: loss and accuracy over epochs, training and validation. */
+/* curves.svg and curves.png in the run's folder: loss and accuracy (R2, F1) over epochs, training and validation. */
 weft_status report_curves(const run_record *run, weft_error *err);
 /* For a comparison in `folder`: VARIANT.svg and .png for each variant, compare.svg and compare.png that overlay them
  * all, and summary.md: the table and what the numbers say. VARIANT is what slugs_make gives for the variants in order

@@ -8,10 +8,10 @@
 
 enum { NAME, BEST, BEST_EPOCH, LAST, TRAINING, TABLE_GAP, SECONDS, SEEDS, STATUS, N_COLUMNS };
 
+/* %s: the score. */
 static const char *const headers[2][N_COLUMNS] = {
-    {"variant", "best val. acc.", "epoch", "last val. acc.", "train. acc.", "gap", "seconds", "seeds", "status"},
-    {"variant", "best validation accuracy", "at epoch", "last validation accuracy", "training accuracy",
-     "gap (points)", "seconds", "seeds", "status"},
+    {"variant", "best val. %s", "epoch", "last val. %s", "train. %s", "gap", "seconds", "seeds", "status"},
+    {"variant", "best validation %s", "at epoch", "last validation %s", "training %s", "gap", "seconds", "seeds", "status"},
 };
 
 typedef struct table {
@@ -102,26 +102,27 @@ static void add_status(text *t, const variant *v, bool markdown)
 
 static void fill_row(text cells[N_COLUMNS], const variant *v, bool markdown)
 {
+    const task_words *words = variants_words(v, 1);
     spread best, epoch, last, training, gap, seconds;
     best = epoch = last = training = gap = seconds = spread_none();
     for (size_t i = 0; i < v->n_runs; i++) {
         const run_record *run = v->runs[i];
         const weft_metrics *top = run_best(run), *end = run->n_epochs ? &run->metrics[run->n_epochs - 1] : NULL;
-        spread_add(&best, top ? quantity_of(top, VAL_ACC) : NAN);
+        spread_add(&best, top ? quantity_of(top, VAL_SCORE) : NAN);
         spread_add(&epoch, top ? (double)top->epoch : NAN);
-        spread_add(&last, end ? quantity_of(end, VAL_ACC) : NAN);
-        spread_add(&training, end ? quantity_of(end, TRAIN_ACC) : NAN);
+        spread_add(&last, end ? quantity_of(end, VAL_SCORE) : NAN);
+        spread_add(&training, end ? quantity_of(end, TRAIN_SCORE) : NAN);
         spread_add(&gap, end ? quantity_of(end, GAP) : NAN);
         spread_add(&seconds, end ? run_seconds(run) : NAN);
     }
     words_add(&cells[NAME], *v->name ? v->name : "this run", markdown);
     if (!markdown && cells[NAME].data)
         shorten(&cells[NAME], NAME_WIDTH);
-    add_spread(&cells[BEST], &best, 2, " %", v, markdown);
+    add_spread(&cells[BEST], &best, words->decimals, words->unit, v, markdown);
     add_spread(&cells[BEST_EPOCH], &epoch, epoch.n > 1 ? 1 : 0, "", v, markdown);
-    add_spread(&cells[LAST], &last, 2, " %", v, markdown);
-    add_spread(&cells[TRAINING], &training, 2, " %", v, markdown);
-    add_spread(&cells[TABLE_GAP], &gap, 2, "", v, markdown);
+    add_spread(&cells[LAST], &last, words->decimals, words->unit, v, markdown);
+    add_spread(&cells[TRAINING], &training, words->decimals, words->unit, v, markdown);
+    add_spread(&cells[TABLE_GAP], &gap, words->decimals, "", v, markdown);
     add_spread(&cells[SECONDS], &seconds, 1, "", v, markdown);
     text_printf(&cells[SEEDS], "%zu", v->n_runs);
     add_status(&cells[STATUS], v, markdown);
@@ -191,9 +192,12 @@ static void print_table(const table *x, text *t)
 
 static void fill_table(table *x, const variant *variants, size_t n)
 {
+    const task_words *words = variants_words(variants, n);
     bool several = false, other = false;
     for (size_t column = 0; column < N_COLUMNS; column++)
-        text_add(&x->cells[0][column], headers[x->markdown][column]);
+        text_printf(&x->cells[0][column], headers[x->markdown][column], x->markdown ? words->score : words->brief);
+    if (x->markdown && *words->unit)
+        text_add(&x->cells[0][TABLE_GAP], " (points)");
     for (size_t i = 0; i < n; i++) {
         fill_row(x->cells[i + 1], &variants[i], x->markdown);
         several = several || variants[i].n_runs > 1;

@@ -33,19 +33,28 @@ variant *variants_group(const run_record *runs, size_t n_runs, size_t *n_variant
     return variants;
 }
 
+const task_words *variants_words(const variant *variants, size_t n)
+{
+    static const task_words mixed = {.name = "", .score = "score", .initial = "Score", .brief = "score", .unit = "", .decimals = 4};
+    for (size_t i = 1; i < n; i++)
+        if (variants[i].runs[0]->task != variants[0].runs[0]->task)
+            return &mixed;
+    return &known_tasks[n ? variants[0].runs[0]->task : WEFT_CLASSIFICATION];
+}
+
 double quantity_of(const weft_metrics *m, quantity q)
 {
     switch (q) {
     case TRAIN_LOSS:
         return m->train_loss;
-    case TRAIN_ACC:
-        return 100 * m->train_acc;
+    case TRAIN_SCORE:
+        return metrics_score(m, WEFT_TRAIN);
     case VAL_LOSS:
         return m->val_loss;
-    case VAL_ACC:
-        return 100 * m->val_acc;
+    case VAL_SCORE:
+        return metrics_score(m, WEFT_TEST);
     case GAP:
-        return 100 * m->train_acc - 100 * m->val_acc;
+        return metrics_score(m, WEFT_TRAIN) - metrics_score(m, WEFT_TEST);
     default:
         return NAN;
     }
@@ -88,7 +97,8 @@ const weft_metrics *run_best(const run_record *run)
     const weft_metrics *best = NULL;
     for (size_t i = 0; i < run->n_epochs; i++) {
         const weft_metrics *m = &run->metrics[i];
-        if (isfinite(m->val_acc) && (!best || m->val_acc > best->val_acc))
+        const double score = metrics_score(m, WEFT_TEST);
+        if (isfinite(score) && (!best || score > metrics_score(best, WEFT_TEST)))
             best = m;
     }
     return best;

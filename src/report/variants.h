@@ -15,9 +15,12 @@ typedef struct variant {
 /* In order of appearance. NULL: no memory. */
 variant *variants_group(const run_record *runs, size_t n_runs, size_t *n_variants, arena *a);
 
-typedef enum quantity { TRAIN_LOSS, TRAIN_ACC, VAL_LOSS, VAL_ACC, GAP, N_QUANTITIES } quantity;
+typedef enum quantity { TRAIN_LOSS, TRAIN_SCORE, VAL_LOSS, VAL_SCORE, GAP, N_QUANTITIES } quantity;
 
-/* Accuracies and their gap (training minus validation) in per cent. */
+/* How the score of some variants is called: accuracy, or R2, or F1; "score" where their tasks differ. */
+const task_words *variants_words(const variant *variants, size_t n);
+
+/* Scores and their gap (training minus validation); accuracies in per cent. */
 double quantity_of(const weft_metrics *m, quantity q);
 
 /* Over the finite ones among some values; std is the sample's (n - 1), 0 for one value; n == 0: everything is NaN. */
@@ -32,7 +35,7 @@ void spread_add(spread *s, double value);
 bool run_diverged(const run_record *run);
 /* What a run knew after an epoch, or NULL. */
 const weft_metrics *run_at(const run_record *run, size_t epoch);
-/* The epoch of the best validation accuracy, the first of several; NULL: there is none. */
+/* The epoch of the best validation score, the first of several; NULL: there is none. */
 const weft_metrics *run_best(const run_record *run);
 double run_seconds(const run_record *run);
 
@@ -45,7 +48,7 @@ size_t variant_last_epoch(const variant *v);
  * where there are several. */
 weft_status variant_series(const variant *v, quantity q, series *out, arena *a, weft_error *err);
 
-/* Two panels, loss and accuracy, training and validation (curves.c). */
+/* Two panels, loss and score, training and validation (curves.c). */
 weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err);
 /* Four panels that overlay all variants (comparison.c). */
 weft_status compare_figure(const variant *variants, size_t n, figure *f, arena *a, weft_error *err);
@@ -53,6 +56,7 @@ weft_status compare_figure(const variant *variants, size_t n, figure *f, arena *
 bool loss_is_wide(const series *s, size_t n);
 /* A y axis around the finite values of some lines. */
 axis loss_axis(const series *s, size_t n, bool log);
+axis score_axis(double min, double max, const task_words *words);
 
 /* The sentences under the table (prose.c). */
 void prose_add(const variant *variants, size_t n, bool markdown, text *t);

@@ -19,7 +19,7 @@ bool checkpoint_exists(const char *folder, arena *a)
 
 /* ---- What must be the same for a run to go on ---- */
 
-enum { N_IDENTITY = 10, MAX_NOTES = 40 };
+enum { N_IDENTITY = 10 };
 
 typedef struct identity {
     const char *name, *text;
@@ -63,25 +63,22 @@ typedef struct number {
     void *at;
 } number;
 
-enum { N_METRICS = 8, N_PLATEAU = 5, MAX_NUMBERS = 5 + 2 * N_METRICS + N_PLATEAU };
+enum { MAX_METRICS = 20, N_PLATEAU = 5, MAX_NUMBERS = 5 + 2 * MAX_METRICS + N_PLATEAU, MAX_NOTES = 1 + N_IDENTITY + MAX_NUMBERS };
 
-static void list_metrics(weft_metrics *m, const char *const names[N_METRICS], number *out)
+/* Appends an epoch's, "PREFIX.val_loss". A name is NULL where memory ran out. */
+static size_t list_metrics(weft_metrics *m, const char *prefix, weft_task task, number *out, arena *a)
 {
-    const number list[N_METRICS] = {
-        {names[0], NUMBER_SIZE, &m->epoch},       {names[1], NUMBER_DOUBLE, &m->train_loss}, {names[2], NUMBER_DOUBLE, &m->train_acc},
-        {names[3], NUMBER_DOUBLE, &m->val_loss},  {names[4], NUMBER_DOUBLE, &m->val_acc},    {names[5], NUMBER_DOUBLE, &m->lr},
-        {names[6], NUMBER_DOUBLE, &m->train_seconds}, {names[7], NUMBER_DOUBLE, &m->eval_seconds},
-    };
-    memcpy(out, list, sizeof list);
+    size_t n = 0;
+    out[n++] = (number){arena_printf(a, "%s.epoch", prefix), NUMBER_SIZE, &m->epoch};
+    for (const metrics_key *key = metrics_keys; key->name; key++)
+        if (metrics_has(key, task))
+            out[n++] = (number){arena_printf(a, "%s.%s", prefix, key->name), NUMBER_DOUBLE, (char *)m + key->offset};
+    return n;
 }
 
 /* How many there are: a schedule that learns from the metrics has numbers of its own. */
-static size_t list_numbers(run *r, number out[MAX_NUMBERS])
+static size_t list_numbers(run *r, number out[MAX_NUMBERS], arena *a)
 {
-    static const char *const last[N_METRICS] = {"last.epoch", "last.train_loss", "last.train_acc", "last.val_loss",
-                                                "last.val_acc", "last.lr", "last.train_seconds", "last.eval_seconds"};
-    static const char *const best[N_METRICS] = {"best.epoch", "best.train_loss", "best.train_acc", "best.val_loss",
-                                                "best.val_acc", "best.lr", "best.train_seconds", "best.eval_seconds"};
     weft_trainer *t = r->trainer;
     const number own[] = {
         {"epoch", NUMBER_SIZE, &t->epoch},
@@ -90,16 +87,16 @@ static size_t list_numbers(run *r, number out[MAX_NUMBERS])
         {"loss_sum", NUMBER_DOUBLE, &t->loss_sum},
         {"train_seconds", NUMBER_DOUBLE, &t->train_seconds},
     };
+    size_t n = COUNT(own);
     memcpy(out, own, sizeof own);
-    list_metrics(&r->metrics, last, out + COUNT(own));
-    list_metrics(&r->best, best, out + COUNT(own) + N_METRICS);
+    n += list_metrics(&r->metrics, "last", t->task, out + n, a);
+    n += list_metrics(&r->best, "best", t->task, out + n, a);
     plateau *p = &t->scheduler.state;
     const number learnt[N_PLATEAU] = {
         {"schedule.lr", NUMBER_DOUBLE, &p->lr},   {"schedule.best", NUMBER_DOUBLE, &p->best},
         {"schedule.improvements", NUMBER_SIZE, &p->improvements}, {"schedule.bad", NUMBER_SIZE, &p->bad},
         {"schedule.cooldown", NUMBER_SIZE, &p->cooldown},
     };
-    const size_t n = COUNT(own) + 2 * N_METRICS;
     if (!t->scheduler.kind->learn)
         return n;
     memcpy(out + n, learnt, sizeof learnt);
@@ -189,10 +186,9 @@ static weft_status write_state(run *r, const char *path, arena *a, weft_error *e
         notes[n_notes][0] = ids[i].name;
         notes[n_notes][1] = ids[i].text;
     }
-    const size_t n_numbers = list_numbers(r, numbers);
-    for (size_t i = 0; i < n_numbers; i++, n_notes++) {
+    for (size_t i = 0, n = list_numbers(r, numbers, a); i < n; i++, n_notes++) {
         notes[n_notes][0] = numbers[i].name;
-        if (!(notes[n_notes][1] = number_text(&numbers[i], a)))
+        if (!numbers[i].name || !(notes[n_notes][1] = number_text(&numbers[i], a)))
             return fail_memory(err);
     }
     return tensor_file_write(path, &(tensor_file){.n_tensors = out.n, .tensors = out.tensors, .n_notes = n_notes,
@@ -256,9 +252,9 @@ static weft_status read_state(run *r, const tensor_file *file, const char *path,
 {
     number numbers[MAX_NUMBERS];
     TRY(compare_identity(r, file, path, a, err));
-    const size_t n_numbers = list_numbers(r, numbers);
-    for (size_t i = 0; i < n_numbers; i++) {
-        const char *written = tensor_file_note(file, numbers[i].name);
+    r->metrics.task = r->best.task = r->trainer->task;
+    for (size_t i = 0, n = list_numbers(r, numbers, a); i < n; i++) {
+        const char *written = numbers[i].name ? tensor_file_note(file, numbers[i].name) : NULL;
         if (!written || !number_read(&numbers[i], written))
             return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its note \"%s\" is missing or no number; the file is damaged",
                         numbers[i].name);

@@ -18,6 +18,7 @@ static run_record record_of(const run *r, const char *status)
         .optimizer = s->optimizer_text,
         .schedule = s->schedule_text,
         .loss = s->loss_text,
+        .task = r->trainer->task,
         .scale = s->data.scale,
         .batch = s->train.batch,
         .n_epochs_asked = s->train.epochs,

@@ -172,10 +172,18 @@ static void softmax(float *row, size_t n)
         row[i] = (float)(exp((double)row[i] - max) / sum);
 }
 
+static void sigmoid(float *numbers, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        numbers[i] = (float)(1 / (1 + exp(-(double)numbers[i])));
+}
+
 weft_status weft_model_predict(weft_model *m, const float *pixels, size_t n, float *probabilities, weft_error *err)
 {
     TRY(forward(m, pixels, n, m->scale, probabilities, err));
-    for (size_t r = 0; r < n; r++)
+    if (m->task == WEFT_MULTI_LABEL)
+        sigmoid(probabilities, n * m->graph.out);
+    for (size_t r = 0; r < n && m->task == WEFT_CLASSIFICATION; r++)
         softmax(probabilities + r * m->graph.out, m->graph.out);
     return WEFT_OK;
 }

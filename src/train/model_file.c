@@ -163,7 +163,7 @@ static weft_status write_model(const weft_model *m, const char *path, arena *a, 
 {
     tensor_file file = {0};
     tensor *tensors = arena_array(a, MAX(all_tensors(m), 1), sizeof *tensors);
-    const char *(*notes)[2] = arena_array(a, 6, sizeof *notes);
+    const char *(*notes)[2] = arena_array(a, 8, sizeof *notes);
     char number[32], *classes = classes_json(m);
     const char *own_classes = classes ? arena_text(a, classes) : NULL;
     free(classes);
@@ -178,6 +178,8 @@ static weft_status write_model(const weft_model *m, const char *path, arena *a, 
         {"weft.scale", arena_text(a, print_double(m->scale, number))},
         {"weft.data", m->data ? m->data : ""},
         {"weft.classes", own_classes},
+        {"weft.task", known_tasks[m->task].name},
+        {"weft.loss", m->loss ? m->loss : ""},
     };
     for (size_t i = 0; i < COUNT(all); i++) {
         if (!all[i][1])
@@ -242,7 +244,8 @@ static weft_status read_classes(weft_model *m, const char *note, arena *a)
 static weft_status take(weft_model *m, const tensor_file *file, const char *path, weft_error *err)
 {
     const char *scale = tensor_file_note(file, "weft.scale"), *classes = tensor_file_note(file, "weft.classes");
-    const char *data = tensor_file_note(file, "weft.data");
+    const char *data = tensor_file_note(file, "weft.data"), *loss = tensor_file_note(file, "weft.loss");
+    const char *task = tensor_file_note(file, "weft.task");
     const size_t features = features_of(file);
     if (!features)
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no \"0.weight\" of two dimensions; is this a model of torch.nn.Sequential's form?");
@@ -257,7 +260,9 @@ static weft_status take(weft_model *m, const tensor_file *file, const char *path
         return WEFT_BAD_INPUT;
     if (scale && (!parse_double(scale, &m->scale) || m->scale <= 0))
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its scale is \"%s\", which is not a number above 0", scale);
-    if (data && *data && !(m->data = arena_text(&m->memory, data)))
+    if (task && !task_find(task, &m->task))
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its task is \"%s\", of which nothing is known", task);
+    if ((data && *data && !(m->data = arena_text(&m->memory, data))) || (loss && *loss && !(m->loss = arena_text(&m->memory, loss))))
         return fail_memory(err);
     return classes ? read_classes(m, classes, &m->memory) : WEFT_OK;
 }

@@ -20,7 +20,9 @@ struct weft_model {
     real **buffers;      /* [n_nodes]: what training keeps beside them */
     uint64_t version;    /* counts how often they were changed, by whomever */
     double scale;        /* what samples are divided by: kept in the model's file */
-    const char *data;    /* what it was trained on, and its classes; NULL: nothing is known */
+    const char *data;    /* what it was trained on, for what, and its classes; NULL: nothing is known */
+    const char *loss;    /* "cross_entropy label_smoothing=0.1"; NULL: as data */
+    weft_task task;
     const char *const *class_names;
     size_t n_classes;
     plan *forward;       /* of the batch size that was used last */
@@ -67,6 +69,8 @@ struct weft_trainer {
     weft_options options; /* its texts are not used after creation */
     const op *loss;
     const void *loss_fields;
+    weft_task task;
+    float *outputs; /* of an evaluation whose targets are numbers: [the larger split, n_targets] */
     optimizer optimizer;
     scheduler scheduler;
     kernels kernels;              /* of the options' precision: those of training; evaluation is fp32 */
@@ -94,6 +98,8 @@ plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n);
 void trainer_copy_parameters(weft_trainer *t);
 /* The plan for batches of n samples, compiled at its first use. NULL: no memory. */
 plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err);
+/* What the loss's mean over a batch divides by: the number of samples, or the sum of their weights. */
+double trainer_weight(const weft_trainer *t, const batch *b);
 size_t trainer_steps_per_epoch(const weft_trainer *t); /* 0: it has no data set */
 /* The next step of the epoch that is under way; *loss is its batch's. WEFT_DIVERGED: the loss was not finite; the parameters are those
  * of before the epoch, and `err` names the step and the layer. */
@@ -101,12 +107,22 @@ weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err);
 /* After the last step: evaluates both splits, fills the metrics, begins the next epoch. */
 weft_status trainer_end_epoch(weft_trainer *t, weft_metrics *metrics, weft_error *err);
 
+/* How well the task is done over a split; each is of one task only. */
+typedef struct split_score {
+    double acc, r2, mae, rmse, f1, f1_macro, auroc;
+} split_score;
+
 /* Results over one split. */
 typedef struct evaluation {
-    double loss; /* mean over the samples */
-    size_t n_correct;
+    double loss;   /* mean over the samples */
+    double weight; /* what that was divided by */
+    size_t n_correct, n_counted; /* of classes: how many answers were right, of those that count */
     size_t n;
     uint32_t *confusion; /* [C, C]: label, prediction; NULL: not wanted */
+    float *outputs;      /* [n, n_outputs]: kept where targets are numbers, to score them; the trainer's */
+    const float *targets;
+    size_t n_outputs;
+    split_score score;
 } evaluation;
 
 /* Over samples without an index, any number of them. Adds to a zeroed `e`; e->confusion is counted where it is not NULL. */
@@ -119,8 +135,25 @@ typedef struct class_score {
     size_t n; /* samples of the class */
 } class_score;
 
+class_score class_score_of(size_t n_right, size_t n_given, size_t n_actual);
 /* From the confusion matrix, [n_outputs, n_outputs]. */
 class_score evaluation_class(const evaluation *e, size_t n_outputs, size_t class_index);
+
+/* How well number t is met, and label t. (score.c) */
+typedef struct number_score {
+    double r2, mae, rmse;
+} number_score;
+
+typedef struct label_score {
+    class_score of;
+    double auroc; /* area under the ROC curve; NaN where all samples have the label, or none */
+    size_t n_right, n_given, n_actual;
+} label_score;
+
+number_score evaluation_number(const evaluation *e, size_t t);
+weft_status evaluation_label(const evaluation *e, size_t t, label_score *out);
+/* Fills the score of a task whose targets are numbers. */
+weft_status evaluation_score(evaluation *e, weft_task task, weft_error *err);
 
 /* ---- A run (run.c) and what it leaves behind (listen_*.c) ---- */
 

@@ -61,9 +61,39 @@ static weft_status check_batch(const weft_trainer *t, size_t n, weft_error *err)
     return WEFT_OK;
 }
 
+/* Whether the loss takes what the data set has. */
+static weft_status check_loss(const weft_trainer *t, weft_error *err)
+{
+    static const struct {
+        const char *has, *use;
+    } words[WEFT_N_TASKS] = {{"classes", "cross_entropy"},
+                             {"numbers", "mse_loss"},
+                             {"labels that are each 0 or 1", "binary_cross_entropy_with_logits"}};
+    const weft_dataset *d = t->data;
+    const where at = {"loss", 0, 0};
+    const bool classes = d->task == WEFT_CLASSIFICATION;
+    double low = -INFINITY, high = INFINITY, min, max, mean;
+    if (classes != (t->loss->targets == TARGET_CLASS))
+        return fail(err, WEFT_BAD_INPUT, at, "%s wants %s, and %s has %s; use %s", t->loss->name, classes ? "numbers" : "classes", d->name,
+                    words[d->task].has, words[d->task].use);
+    if (t->loss->target_range)
+        t->loss->target_range(t->loss_fields, &low, &high);
+    for (size_t i = 0; i < WEFT_N_SPLITS * d->n_targets && t->loss->target_range; i++) {
+        data_target_range(d, i % WEFT_N_SPLITS, i / WEFT_N_SPLITS, &min, &max, &mean);
+        if (min < low || max > high)
+            return fail(err, WEFT_BAD_INPUT, at, "%s wants numbers from %g to %g, and number %zu of %s goes from %g to %g", t->loss->name, low,
+                        high, i / WEFT_N_SPLITS, d->name, min, max);
+    }
+    return WEFT_OK;
+}
+
 static weft_status check_data(weft_trainer *t, weft_error *err)
 {
     const weft_dataset *d = t->data;
+    TRY(check_loss(t, err));
+    if (d->n_targets && d->n_targets != t->model->graph.out)
+        return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "the model gives %zu numbers, but %s has %zu a sample; end it with \"linear %zu\"",
+                    t->model->graph.out, d->name, d->n_targets, d->n_targets);
     if (d->n_classes > t->model->graph.out)
         return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "the model gives %zu numbers, but %s has %zu classes; end it with \"linear %zu\"",
                     t->model->graph.out, d->name, d->n_classes, d->n_classes);
@@ -76,7 +106,11 @@ static weft_status check_data(weft_trainer *t, weft_error *err)
     t->model->class_names = d->class_names;
     t->model->n_classes = d->n_classes;
     t->model->scale = t->options.scale;
-    return WEFT_OK;
+    t->model->task = t->task = d->task;
+    t->model->loss = fields_spec(t->loss->name, t->loss->fields, t->loss_fields, false, &t->model->memory);
+    if (d->n_targets)
+        t->outputs = arena_array(&t->memory, MAX(d->split[WEFT_TRAIN].n, d->split[WEFT_TEST].n) * d->n_targets, sizeof *t->outputs);
+    return t->model->loss && !t->outputs == !d->n_targets ? WEFT_OK : fail_memory(err);
 }
 
 /* Room for the copies of the parameters that the kernels want. */
@@ -112,6 +146,8 @@ static weft_status prepare(weft_trainer *t, weft_error *err)
         TRY(model_prepare(m, weft_dataset_features(t->data), err)); /* whether it fits */
         TRY(check_data(t, err));
     }
+    if (t->loss->fits)
+        TRY(t->loss->fits(t->loss_fields, m->graph.out, err));
     size_t *numbers = arena_array(&t->memory, m->graph.n_nodes, sizeof *numbers);
     for (size_t i = 0; i < 2; i++)
         t->drawn[i].index = arena_array(&t->memory, t->options.batch, sizeof *t->drawn[i].index);
@@ -226,8 +262,12 @@ void trainer_copy_parameters(weft_trainer *t)
 }
 
 /* One step on a batch whose plan exists. */
-static weft_status run_step(weft_trainer *t, plan *p, const batch *b, double *loss, weft_error *err)
+static weft_status run_step(weft_trainer *t, plan *p, batch *b, double *loss, weft_error *err)
 {
+    b->weight = trainer_weight(t, b);
+    if (b->weight == 0)
+        return fail(err, WEFT_BAD_INPUT, (where){"training", 0, 0}, "step %llu: no sample of the batch counts: %s passes their labels over, or "
+                    "their weights are 0; a larger batch would have others", (unsigned long long)t->optimizer.t + 1, t->loss->name);
     trainer_copy_parameters(t);
     follow_schedule(&t->optimizer, &t->scheduler, t->epoch);
     optimizer_begin(&t->optimizer);
@@ -263,8 +303,8 @@ weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err)
     plan *p = trainer_plan(t, PLAN_TRAIN, now->n, err);
     if (!p)
         return WEFT_NO_MEMORY;
-    const batch b = {.samples = s->samples, .bytes = t->data->type == DTYPE_U8, .scale = t->options.scale, .labels = s->labels,
-                     .index = now->index, .n = now->n, .seed = t->options.seed,
+    batch b = {.samples = s->samples, .bytes = t->data->type == DTYPE_U8, .scale = t->options.scale, .labels = s->labels,
+                     .targets = s->targets, .index = now->index, .n = now->n, .seed = t->options.seed,
                      .number = t->epoch * trainer_steps_per_epoch(t) + t->step_of_epoch, .next = next->index, .n_next = next->n};
     const weft_status status = run_step(t, p, &b, loss, err);
     if (status == WEFT_DIVERGED)
@@ -285,12 +325,25 @@ weft_status trainer_end_epoch(weft_trainer *t, weft_metrics *metrics, weft_error
     *metrics = (weft_metrics){
         .epoch = t->epoch,
         .train_loss = t->loss_sum / (double)t->step_of_epoch,
-        .train_acc = (double)train.n_correct / (double)train.n,
+        .train_acc = train.score.acc,
         .val_loss = val.loss,
-        .val_acc = (double)val.n_correct / (double)val.n,
+        .val_acc = val.score.acc,
         .lr = t->optimizer.lr,
         .train_seconds = t->train_seconds,
         .eval_seconds = now_seconds() - begin,
+        .task = t->task,
+        .train_r2 = train.score.r2,
+        .train_mae = train.score.mae,
+        .train_rmse = train.score.rmse,
+        .val_r2 = val.score.r2,
+        .val_mae = val.score.mae,
+        .val_rmse = val.score.rmse,
+        .train_f1 = train.score.f1,
+        .train_f1_macro = train.score.f1_macro,
+        .train_auroc = train.score.auroc,
+        .val_f1 = val.score.f1,
+        .val_f1_macro = val.score.f1_macro,
+        .val_auroc = val.score.auroc,
     };
     t->step_of_epoch = 0;
     if (isfinite(train.loss) && isfinite(val.loss)) {
@@ -312,16 +365,41 @@ weft_status weft_trainer_epoch(weft_trainer *t, weft_metrics *metrics, weft_erro
     return trainer_end_epoch(t, metrics, err);
 }
 
-/* The caller's batch as a plan takes it, after a look at its labels. */
-static weft_status callers_batch(const weft_trainer *t, const weft_batch *b, batch *out, weft_error *err)
+static weft_status check_labels(const weft_trainer *t, const weft_batch *b, weft_error *err)
 {
-    if (!b->n)
-        return fail(err, WEFT_BAD_INPUT, (where){"batch", 0, 0}, "the batch is empty");
+    const int32_t ignored = t->loss->ignored(t->loss_fields);
     for (size_t i = 0; i < b->n; i++)
-        if (b->y[i] < 0 || (size_t)b->y[i] >= t->model->graph.out)
+        if (b->y[i] != ignored && (b->y[i] < 0 || (size_t)b->y[i] >= t->model->graph.out))
             return fail(err, WEFT_BAD_INPUT, (where){"batch", 0, 0}, "label %zu is %d, but the model has classes 0 to %zu", i, b->y[i],
                         t->model->graph.out - 1);
-    *out = (batch){.samples = b->x, .scale = 1, .labels = b->y, .n = b->n, .seed = t->options.seed, .number = t->optimizer.t};
+    return WEFT_OK;
+}
+
+static weft_status check_targets(const weft_trainer *t, const weft_batch *b, weft_error *err)
+{
+    const size_t n_outputs = t->model->graph.out;
+    double low = -INFINITY, high = INFINITY;
+    if (t->loss->target_range)
+        t->loss->target_range(t->loss_fields, &low, &high);
+    for (size_t i = 0; i < b->n * n_outputs; i++)
+        if (!isfinite(b->targets[i]) || (double)b->targets[i] < low || (double)b->targets[i] > high)
+            return fail(err, WEFT_BAD_INPUT, (where){"batch", 0, 0}, "target %zu of sample %zu is %g; %s wants numbers from %g to %g",
+                        i % n_outputs, i / n_outputs, (double)b->targets[i], t->loss->name, low, high);
+    return WEFT_OK;
+}
+
+/* The caller's batch as a plan takes it, after a look at what its samples should give. */
+static weft_status callers_batch(const weft_trainer *t, const weft_batch *b, batch *out, weft_error *err)
+{
+    const bool classes = t->loss->targets == TARGET_CLASS;
+    if (!b->n)
+        return fail(err, WEFT_BAD_INPUT, (where){"batch", 0, 0}, "the batch is empty");
+    if (classes ? !b->y : !b->targets)
+        return fail(err, WEFT_BAD_INPUT, (where){"batch", 0, 0}, "the batch has no %s, which %s wants", classes ? "labels (y)" : "targets",
+                    t->loss->name);
+    TRY((classes ? check_labels : check_targets)(t, b, err));
+    *out = (batch){.samples = b->x, .scale = 1, .labels = classes ? b->y : NULL, .targets = classes ? NULL : b->targets, .n = b->n,
+                   .seed = t->options.seed, .number = t->optimizer.t};
     return WEFT_OK;
 }
 

@@ -1,0 +1,186 @@
+/* Batches that the caller brings: what samples should give is a class, or numbers; and what a model then makes of its outputs. */
+#include "numbers.h"
+
+#include "train/train.h"
+
+enum { FEATURES = 3, OUTPUTS = 4, SAMPLES = 6 };
+
+typedef struct bench {
+    weft_model *model;
+    weft_trainer *trainer;
+    float x[SAMPLES * FEATURES], targets[SAMPLES * OUTPUTS];
+    int32_t labels[SAMPLES];
+    weft_error err;
+} bench;
+
+static bench make(const char *loss)
+{
+    bench b = {.model = weft_model_create("linear 4", &b.err)};
+    assert_non_null(b.model);
+    assert_int_equal(weft_model_init(b.model, FEATURES, 3, &b.err), WEFT_OK);
+    b.trainer = weft_trainer_create(b.model, NULL, &(weft_options){.loss = loss, .threads = 1}, &b.err);
+    if (!b.trainer)
+        fail_msg("%s", b.err.message);
+    for (size_t i = 0; i < SAMPLES * FEATURES; i++)
+        b.x[i] = (float)noise(1, i);
+    for (size_t i = 0; i < SAMPLES * OUTPUTS; i++)
+        b.targets[i] = (float)fabs(noise(2, i));
+    for (size_t i = 0; i < SAMPLES; i++)
+        b.labels[i] = (int32_t)(i % OUTPUTS);
+    return b;
+}
+
+static void close_bench(bench *b)
+{
+    weft_trainer_free(b->trainer);
+    weft_model_free(b->model);
+}
+
+static double train_on(bench *b, const weft_batch *batch)
+{
+    double loss;
+    if (weft_trainer_step(b->trainer, batch, &loss, &b->err) != WEFT_OK)
+        fail_msg("%s", b->err.message);
+    return loss;
+}
+
+static void refused(bench *b, const weft_batch *batch, const char *words)
+{
+    double loss;
+    size_t n_correct;
+    b->err = (weft_error){0};
+    assert_int_equal(weft_trainer_step(b->trainer, batch, &loss, &b->err), WEFT_BAD_INPUT);
+    if (!strstr(b->err.message, words))
+        assert_string_equal(b->err.message, words);
+    assert_int_equal(weft_trainer_evaluate(b->trainer, batch, &loss, &n_correct, NULL), WEFT_BAD_INPUT);
+}
+
+static void numbers_are_learned_from_the_callers_targets(void **unused)
+{
+    (void)unused;
+    bench b = make("mse_loss");
+    const weft_batch batch = {.x = b.x, .targets = b.targets, .n = SAMPLES};
+    float out[SAMPLES * OUTPUTS];
+    double want = 0, loss;
+    size_t n_correct = 7;
+    assert_int_equal(weft_model_forward(b.model, b.x, SAMPLES, out, &b.err), WEFT_OK);
+    for (size_t i = 0; i < SAMPLES * OUTPUTS; i++)
+        want += pow((double)out[i] - (double)b.targets[i], 2) / (SAMPLES * OUTPUTS);
+    assert_int_equal(weft_trainer_evaluate(b.trainer, &batch, &loss, &n_correct, &b.err), WEFT_OK);
+    assert_true(fabs(loss - want) <= 1e-6 * want);
+    assert_int_equal(n_correct, 0);
+    const double first = train_on(&b, &batch);
+    assert_true(fabs(first - want) <= 1e-6 * want);
+    for (int i = 0; i < 50; i++)
+        loss = train_on(&b, &batch);
+    assert_true(loss < 0.9 * first);
+    close_bench(&b);
+}
+
+/* What is passed over changes nothing: neither the loss nor the weights. */
+static void samples_that_are_passed_over_do_not_count(void **unused)
+{
+    (void)unused;
+    bench some = make("cross_entropy"), all = make("cross_entropy");
+    some.labels[1] = some.labels[4] = -100;
+    size_t n = 0;
+    for (size_t i = 0; i < SAMPLES; i++)
+        if (some.labels[i] >= 0) {
+            memcpy(all.x + n * FEATURES, some.x + i * FEATURES, FEATURES * sizeof(float));
+            all.labels[n++] = some.labels[i];
+        }
+    double losses[2];
+    size_t n_correct[2];
+    for (int i = 0; i < 20; i++) {
+        const double loss = train_on(&some, &(weft_batch){.x = some.x, .y = some.labels, .n = SAMPLES});
+        assert_true(fabs(loss - train_on(&all, &(weft_batch){.x = all.x, .y = all.labels, .n = n})) <= 1e-6);
+    }
+    assert_int_equal(weft_trainer_evaluate(some.trainer, &(weft_batch){.x = some.x, .y = some.labels, .n = SAMPLES}, &losses[0], &n_correct[0],
+                                           &some.err), WEFT_OK);
+    assert_int_equal(weft_trainer_evaluate(all.trainer, &(weft_batch){.x = all.x, .y = all.labels, .n = n}, &losses[1], &n_correct[1], &all.err),
+                     WEFT_OK);
+    assert_true(fabs(losses[0] - losses[1]) <= 1e-6);
+    assert_int_equal(n_correct[0], n_correct[1]);
+    close_bench(&some);
+    close_bench(&all);
+}
+
+static void answers_to_ignored_classes_are_not_counted(void **unused)
+{
+    (void)unused;
+    size_t n_ignored = 0;
+    for (int32_t ignored = 0; ignored < OUTPUTS; ignored++) {
+        char spec[64];
+        snprintf(spec, sizeof spec, "cross_entropy ignore_index=%d", ignored);
+        bench b = make(spec);
+        float out[SAMPLES * OUTPUTS];
+        double loss;
+        size_t n_correct, n = 0;
+        assert_int_equal(weft_model_forward(b.model, b.x, SAMPLES, out, &b.err), WEFT_OK);
+        for (size_t i = 0; i < SAMPLES; i++) { /* each label is the model's answer */
+            b.labels[i] = 0;
+            for (int32_t c = 1; c < OUTPUTS; c++)
+                b.labels[i] = out[i * OUTPUTS + (size_t)c] > out[i * OUTPUTS + (size_t)b.labels[i]] ? c : b.labels[i];
+            n += b.labels[i] == ignored;
+        }
+        const weft_batch batch = {.x = b.x, .y = b.labels, .n = SAMPLES};
+        assert_int_equal(weft_trainer_evaluate(b.trainer, &batch, &loss, &n_correct, &b.err), WEFT_OK);
+        assert_int_equal(n_correct, SAMPLES - n);
+        n_ignored += n;
+        close_bench(&b);
+    }
+    assert_int_equal(n_ignored, SAMPLES);
+}
+
+static void batches_that_do_not_fit_are_refused(void **unused)
+{
+    (void)unused;
+    bench b = make("binary_cross_entropy_with_logits");
+    refused(&b, &(weft_batch){.x = b.x, .y = b.labels, .n = SAMPLES}, "no targets, which binary_cross_entropy_with_logits wants");
+    b.targets[5] = 1.5f;
+    refused(&b, &(weft_batch){.x = b.x, .targets = b.targets, .n = SAMPLES}, "target 1 of sample 1 is 1.5");
+    b.targets[5] = NAN;
+    refused(&b, &(weft_batch){.x = b.x, .targets = b.targets, .n = SAMPLES}, "target 1 of sample 1 is");
+    close_bench(&b);
+    b = make("cross_entropy ignore_index=2");
+    refused(&b, &(weft_batch){.x = b.x, .targets = b.targets, .n = SAMPLES}, "no labels (y), which cross_entropy wants");
+    refused(&b, &(weft_batch){.x = b.x, .y = b.labels + 2, .n = 1}, "counts");
+    b.labels[3] = -100;
+    refused(&b, &(weft_batch){.x = b.x, .y = b.labels, .n = SAMPLES}, "label 3 is -100");
+    close_bench(&b);
+    b = make("cross_entropy weight=[0, 1, 1, 1]");
+    refused(&b, &(weft_batch){.x = b.x, .y = b.labels, .n = 1}, "counts");
+    close_bench(&b);
+}
+
+static void predictions_are_what_the_task_has(void **unused)
+{
+    (void)unused;
+    bench b = make("mse_loss");
+    float out[SAMPLES * OUTPUTS], said[SAMPLES * OUTPUTS];
+    assert_int_equal(weft_model_forward(b.model, b.x, SAMPLES, out, &b.err), WEFT_OK);
+    for (weft_task task = WEFT_CLASSIFICATION; task < WEFT_N_TASKS; task++) {
+        b.model->task = task;
+        assert_int_equal(weft_model_predict(b.model, b.x, SAMPLES, said, &b.err), WEFT_OK);
+        for (size_t i = 0; i < SAMPLES * OUTPUTS; i++) {
+            double sum = 0;
+            for (size_t c = 0; c < OUTPUTS; c++)
+                sum += exp((double)out[i / OUTPUTS * OUTPUTS + c]);
+            const double x = (double)out[i], want[] = {exp(x) / sum, x, 1 / (1 + exp(-x))};
+            assert_true(fabs((double)said[i] - want[task]) <= 2 * UNIT * fmax(1, fabs(want[task])));
+        }
+    }
+    close_bench(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_learned_from_the_callers_targets),
+        cmocka_unit_test(samples_that_are_passed_over_do_not_count),
+        cmocka_unit_test(answers_to_ignored_classes_are_not_counted),
+        cmocka_unit_test(batches_that_do_not_fit_are_refused),
+        cmocka_unit_test(predictions_are_what_the_task_has),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
