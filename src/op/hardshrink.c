@@ -11,7 +11,7 @@ static const field fields[] = {
     {0},
 };
 
-static const op_case cases[] = {{"hardshrink", 1}, {"hardshrink 0.75", 7}, {"hardshrink lambd=0", 48}, {"hardshrink lambd=0", 100}, {0}};
+static const op_case cases[] = {{"hardshrink", 1}, {"hardshrink 0.75", 7}, {"hardshrink lambd=0.25", 48}, {"hardshrink lambd=0.25", 100}, {0}};
 
 static const hardshrink_fields *of(const void *fields_in) { return fields_in; }
 

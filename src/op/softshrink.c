@@ -11,7 +11,7 @@ static const field fields[] = {
     {0},
 };
 
-static const op_case cases[] = {{"softshrink", 1}, {"softshrink 0.75", 7}, {"softshrink lambd=0", 48}, {"softshrink lambd=0", 100}, {0}};
+static const op_case cases[] = {{"softshrink", 1}, {"softshrink 0.75", 7}, {"softshrink lambd=0.25", 48}, {"softshrink lambd=0.25", 100}, {0}};
 
 static const softshrink_fields *of(const void *fields_in) { return fields_in; }
 
