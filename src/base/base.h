@@ -147,6 +147,8 @@ typedef enum field_type {
     FIELD_REALS, /* number_list, written [a, b, c], or a for a list of one; unset: n is 0 */
     FIELD_BOOL, /* bool */
     FIELD_TEXT, /* const char *, in the arena */
+    FIELD_MAP,  /* a struct of the fields that `fields` lists; a value that is no map goes to the first that is BARE */
+    FIELD_WORDS, /* const char *const *, ends with NULL, in the arena; written [a, b], or a for a list of one */
     FIELD_SIZES, /* size_list, in the arena, written [1, 2] or (1, 2) */
     FIELD_LIST, /* const setting *: a list as it was written; whoever reads its items leaves texts in it, to be printed */
 } field_type;
@@ -164,6 +166,7 @@ typedef struct field {
     double value[2]; /* the default: a number, a pair, 0 or 1 */
     const char *text; /* the default of a text; NULL: unset */
     const char *const *words; /* what a text can be, ending with NULL; NULL: anything */
+    const struct field *fields; /* of a map */
     const char *help; /* one line */
 } field;
 
@@ -177,6 +180,8 @@ void fields_default(const field *table, void *out);
  * e.g. "%s: %s" or "%s=%s". */
 void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t);
 size_t fields_count(const field *table);
+/* A table of both, the second's struct `offset` bytes behind the first's. Either may be NULL. Lives in the arena; NULL: no memory. */
+const field *fields_join(const field *first, const field *second, size_t offset, arena *a);
 /* "at least 0 and below 1": of a number. */
 enum { FIELD_RANGE_BYTES = 128 };
 const char *field_range(const field *f, char buffer[FIELD_RANGE_BYTES]);

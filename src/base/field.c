@@ -57,6 +57,12 @@ static void set_default(const field *f, void *at)
     case FIELD_TEXT:
         *(const char **)at = f->text;
         break;
+    case FIELD_WORDS:
+        *(const char *const **)at = NULL;
+        break;
+    case FIELD_MAP:
+        fields_default(f->fields, at);
+        break;
     case FIELD_SIZES:
         *(size_list *)at = (size_list){0};
         break;
@@ -234,6 +240,37 @@ static void read_text(reader *r, const field *f, const setting *s, const char **
     }
 }
 
+static void read_words(reader *r, const field *f, const setting *s, const char *const **at)
+{
+    const setting alone = {SETTING_SCALAR, .text = s->text, .at = s->at}, *first = s->kind == SETTING_LIST ? s->first : &alone;
+    size_t n = 0;
+    if (s->kind == SETTING_MAP) {
+        MISTAKE(r, s->at, "%s must be a list of words, not a map", f->name);
+        return;
+    }
+    for (const setting *word = first; word != NULL; word = word->next)
+        n++;
+    const char **words = arena_array(r->memory, n + 1, sizeof *words);
+    if (words == NULL) {
+        fail_memory(r->err);
+        r->wrong = true;
+        return;
+    }
+    *at = words;
+    for (const setting *word = first; word != NULL; word = word->next, words++) {
+        *words = "";
+        read_text(r, f, word, words);
+    }
+}
+
+static void read_fields(reader *r, const field *f, const setting *s, void *at)
+{
+    setting bare = {SETTING_SCALAR, .text = s->text, .at = s->at};
+    const setting map = {SETTING_MAP, .first = &bare, .at = s->at};
+    if (fields_read(f->fields, s->kind == SETTING_SCALAR ? &map : s, f->name, NULL, at, r->memory, r->err) != WEFT_OK)
+        r->wrong = true;
+}
+
 static bool is_list(reader *r, const field *f, const setting *s)
 {
     char buffer[QUOTE_BYTES];
@@ -283,6 +320,12 @@ static void read_value(reader *r, const field *f, const setting *s)
         break;
     case FIELD_TEXT:
         read_text(r, f, s, at);
+        break;
+    case FIELD_WORDS:
+        read_words(r, f, s, at);
+        break;
+    case FIELD_MAP:
+        read_fields(r, f, s, at);
         break;
     case FIELD_SIZES:
         read_sizes(r, f, s, at);
@@ -423,6 +466,16 @@ static void add_reals(const number_list *list, text *t)
     text_add(t, "]");
 }
 
+static void add_words(text *t, const char *const *words)
+{
+    text_add(t, "[");
+    for (const char *const *word = words; word != NULL && *word != NULL; word++) {
+        text_add(t, word > words ? ", " : "");
+        add_quoted(t, *word);
+    }
+    text_add(t, "]");
+}
+
 static void add_sizes(const size_list *list, text *t)
 {
     text_add(t, "[");
@@ -469,6 +522,14 @@ static void add_value(const field *f, const void *at, text *t)
         break;
     case FIELD_TEXT:
         add_quoted(t, *(const char *const *)at);
+        break;
+    case FIELD_WORDS:
+        add_words(t, *(const char *const *const *)at);
+        break;
+    case FIELD_MAP:
+        text_add(t, "{");
+        fields_print(f->fields, at, "%s: %s", ", ", t);
+        text_add(t, "}");
         break;
     case FIELD_SIZES:
         add_sizes(at, t);

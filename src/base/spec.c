@@ -1,7 +1,19 @@
-/* Settings back to a text: a name and what differs from its defaults. */
+/* Tables of fields together, and settings back to a text: a name and what differs from its defaults. */
 #include <string.h>
 
 #include "base/base.h"
+
+const field *fields_join(const field *first, const field *second, size_t offset, arena *a)
+{
+    static const field none[] = {{0}};
+    const size_t n = fields_count(first ? first : none), more = fields_count(second ? second : none);
+    field *both = arena_array(a, n + more + 1, sizeof *both);
+    for (size_t i = 0; both && i < n + more; i++) {
+        both[i] = i < n ? first[i] : second[i - n];
+        both[i].offset += i < n ? 0 : offset;
+    }
+    return both;
+}
 
 static void add_field(const field *f, const void *values, const char *pattern, text *t)
 {
