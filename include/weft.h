@@ -167,12 +167,21 @@ typedef struct weft_options {
      * the optimizer's state stay fp32, and so do evaluation and weft_model_forward. It needs a CPU with AMX-BF16 or AVX512-BF16, and is
      * refused elsewhere; the two have bits of their own. The environment's WEFT_BF16 chooses: "amx", "avx512", "none". */
     const char *precision;
+    /* What happens to gradients before the optimizer takes them; 0: nothing. The norm of all of them together is brought down to
+     * clip_grad_norm, as torch.nn.utils.clip_grad_norm_ does it; or every number is brought into [-clip_grad_value, clip_grad_value]. */
+    double clip_grad_norm, clip_grad_value;
+    /* So many batches make an optimizer's step, along the sum of their gradients divided by this number; 0: 1. What is left at the end of an
+     * epoch makes a step, too, divided by the same number. */
+    size_t accumulate;
+    /* What the model holds: NULL: the parameters that the steps moved. "ema decay=0.999": an average of them that forgets, from the first step
+     * on. "swa start=5": their mean after each of the epochs from the fifth on; before that, after an epoch, the parameters themselves. */
+    const char *average;
 } weft_options;
 
 /* What is known after an epoch; all but train_loss over whole splits. Of the scores only those of the task are filled. */
 typedef struct weft_metrics {
     size_t epoch; /* from 1 */
-    double train_loss; /* mean of the epoch's batch losses */
+    double train_loss; /* mean of the epoch's batch losses, without penalties */
     double train_acc;  /* share of right answers, 0..1 */
     double val_loss, val_acc;
     double lr; /* of the epoch's last step */
@@ -183,6 +192,7 @@ typedef struct weft_metrics {
     /* WEFT_MULTI_LABEL: a label is given where its output is above 0. F1 over all labels together (micro) and the mean over them (macro);
      * the mean area under the ROC curve of those labels that some samples have and some have not */
     double train_f1, train_f1_macro, train_auroc, val_f1, val_f1_macro, val_auroc;
+    double penalty; /* what l1 and l2 of the layers add to what is minimised; part of neither loss */
 } weft_metrics;
 
 typedef struct weft_trainer weft_trainer;
@@ -195,7 +205,7 @@ WEFT_API void weft_trainer_free(weft_trainer *trainer);
  * parameters of before the epoch. */
 WEFT_API weft_status weft_trainer_epoch(weft_trainer *trainer, weft_metrics *metrics, weft_error *err);
 /* One step on the caller's batch, x: [n, features] scaled, and y or targets as the loss wants them; loss: the batch's mean before the
- * update. */
+ * update. Where gradients of several batches are accumulated, the last of them moves the parameters. */
 WEFT_API weft_status weft_trainer_step(weft_trainer *trainer, const weft_batch *batch, double *loss, weft_error *err);
 /* Mean loss and number of right answers on the caller's samples; 0 where there are no classes. */
 WEFT_API weft_status weft_trainer_evaluate(weft_trainer *trainer, const weft_batch *batch, double *loss,

@@ -65,7 +65,8 @@ static inline net net_make(isa level, const char *layers, size_t features, const
     const setting *map = optimizer_spec ? setting_from_spec(&n.memory, optimizer_spec, here, &err) : NULL;
     n.has_optimizer = map != NULL;
     if (map && (optimizer_read(&n.optimizer, map, level, &n.memory, &err) != WEFT_OK ||
-                optimizer_prepare(&n.optimizer, n.graph.n_nodes, n.block_numbers, &n.memory, &err) != WEFT_OK))
+                optimizer_prepare(&n.optimizer, n.graph.n_nodes, n.block_numbers, &n.memory, &err) != WEFT_OK ||
+                plan_group(&n.graph, &n.optimizer, &n.memory, &err) != WEFT_OK))
         fail_msg("%s", err.message);
     return n;
 }

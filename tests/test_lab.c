@@ -444,12 +444,16 @@ static void the_resolved_file_has_every_default(void **state)
                         "title: \"A: b\"\n"
                         "data: {set: fashion-mnist, scale: 1, allow_trailing: false}\n"
                         "model:\n"
-                        "  - linear out_features=9 bias=true\n"
+                        "  - linear out_features=9 bias=true lr=1 l1=0 l2=0\n"
                         "  - relu\n"
                         "loss: {name: cross_entropy, ignore_index: -100, label_smoothing: 0}\n"
-                        "optimizer: {name: adam, lr: 0.001, betas: [0.9, 0.999], eps: 1e-08, weight_decay: 0, amsgrad: false, maximize: false}\n"
+                        "optimizer: {name: adam, lr: 0.001, betas: [0.9, 0.999], eps: 1e-08, weight_decay: 0, amsgrad: false, "
+                        "maximize: false, no_decay: []}\n"
                         "schedule: {name: none, by: step, warmup: 0, warmup_start: 0.3333333333333333}\n"
-                        "train: {epochs: 10, batch: 32, seed: 4, shuffle: true, log_steps: false, max_steps: 0, precision: fp32}\n");
+                        "train: {epochs: 10, batch: 32, seed: 4, shuffle: true, log_steps: false, max_steps: 0, "
+                        "clip_grad_norm: 0, clip_grad_value: 0, accumulate: 1, "
+                        "early_stopping: {patience: 0, min_delta: 0, monitor: val_loss}, "
+                        "average: {name: none, decay: 0.999, start: 1}, precision: fp32}\n");
     experiment_close(e);
 }
 

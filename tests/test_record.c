@@ -12,7 +12,8 @@ static void metrics_read_back_to_the_same_bits(void **state)
     for (size_t i = 0; i < COUNT(numbers); i++)
         metrics_print(
             &(weft_metrics){.epoch = i + 1, .train_loss = numbers[i], .train_acc = numbers[(i + 1) % COUNT(numbers)], .val_loss = -numbers[i],
-                            .val_acc = INFINITY, .lr = NAN, .train_seconds = 2, .eval_seconds = -1},
+                            .val_acc = INFINITY, .lr = NAN, .train_seconds = 2, .eval_seconds = -1,
+                            .penalty = (double)(i / 2)},
             &t);
     run_record run = make_run("", 1, (course){0}), back;
     must(run_record_write(&run, &err), &err);
@@ -27,7 +28,7 @@ static void metrics_read_back_to_the_same_bits(void **state)
         assert_int_equal(m->epoch, i + 1);
         assert_memory_equal(got, expected, sizeof got);
         assert_true(isnan(m->val_acc) && isnan(m->lr));
-        assert_true(m->train_seconds == 2 && m->eval_seconds == -1);
+        assert_true(m->train_seconds == 2 && m->eval_seconds == -1 && m->penalty == (double)(i / 2));
     }
 }
 

@@ -31,8 +31,9 @@ static const char *kind_of(const field *f)
 {
     static const char *const kinds[] = {
         [FIELD_SIZE] = "whole number", [FIELD_U64] = "whole number", [FIELD_REAL] = "number", [FIELD_PAIR] = "two numbers",
-        [FIELD_BOOL] = "true or false", [FIELD_TEXT] = "text",          [FIELD_SIZES] = "whole numbers", [FIELD_LIST] = "a list",
-        [FIELD_INT] = "whole number, also below 0", [FIELD_REALS] = "list of numbers",
+        [FIELD_BOOL] = "true or false", [FIELD_TEXT] = "text", [FIELD_SIZES] = "whole numbers", [FIELD_LIST] = "a list",
+        [FIELD_INT] = "whole number, also below 0", [FIELD_REALS] = "list of numbers", [FIELD_WORDS] = "words in []",
+        [FIELD_MAP] = "map, see there",
     };
     return kinds[f->type];
 }
@@ -54,8 +55,9 @@ static void print_kind(const field *f)
 static void print_default(const field *f)
 {
     field one[] = {*f, {0}};
-    double room[4] = {0}; /* as large as any field */
+    double room[8] = {0}; /* as large as any field */
     text t = {0};
+    one[0].offset = 0;
     if (f->flags & FIELD_REQUIRED) {
         printf("must be given");
         return;
@@ -119,11 +121,13 @@ static void print_all(wanted *w, isa level)
     const init_kind *rules = init_kinds(&n);
     print_heading(w, "Layers", "`model: [linear 1000, relu, linear 10]`; a value without a key goes to the key that is marked so.");
     print_ops(w, level, false);
+    print_entry(w, (entry){"layers with parameters", "what each of them can say of how it is trained", NULL, node_training_fields});
     print_heading(w, "Losses", "`loss: cross_entropy`; the mean over the batch unless its formula says otherwise.");
     print_ops(w, level, true);
     print_heading(w, "Optimizers", "`optimizer: {name: sgd, lr: 0.01}`; t counts steps from 1, w is a weight, g its gradient.");
     for (const optim *const *o = optim_table(level); *o; o++)
         print_entry(w, (entry){(*o)->name, (*o)->help, (*o)->formula, (*o)->fields});
+    print_entry(w, (entry){"optimizers with weight_decay", "what each of them can say of it", NULL, decay_fields});
     print_heading(w, "Schedules", "`schedule: {name: step_lr, step_size: 10}`; lr is the optimizer's, t counts epochs or steps from 0.");
     print_entry(w, (entry){"schedule", "what every schedule can be told", NULL, schedule_common_fields});
     for (const schedule *const *s = schedule_table; *s; s++)
@@ -134,6 +138,9 @@ static void print_all(wanted *w, isa level)
     print_heading(w, "Sections of an experiment file", "`train: {epochs: 10, batch: 32}`");
     print_entry(w, (entry){"data", "the samples", NULL, data_fields});
     print_entry(w, (entry){"train", "how long and how", NULL, train_fields});
+    for (const field *f = train_fields; f->name; f++)
+        if (f->fields)
+            print_entry(w, (entry){f->name, f->help, NULL, f->fields});
 }
 
 static int run_it(args *a)

@@ -50,11 +50,7 @@ static int summarise(args *a, const run_settings *s)
     int code = EXIT_FAILED;
     weft_dataset *data = open_data(s->data.set, s->data.allow_trailing, &err);
     weft_model *m = data ? weft_model_create(s->model_text, &err) : NULL;
-    weft_trainer *t = m ? weft_trainer_create(m, data, &(weft_options){.optimizer = s->optimizer_text, .loss = s->loss_text, .scale = s->data.scale,
-                                                                       .batch = s->train.batch, .threads = 1,
-                                                                       .precision = s->train.precision},
-                                              &err)
-                        : NULL;
+    weft_trainer *t = m ? run_create_trainer(m, s, data, 1, &err) : NULL;
     plan *p = t ? trainer_plan(t, PLAN_TRAIN, s->train.batch, &err) : NULL;
     if (p) {
         (a->json ? print_json : print_layers)(m, s, plan_flops(p), plan_arena_bytes(p));

@@ -32,8 +32,8 @@ static void print_result(const run *r, const char *folder, weft_status status, b
         text_add(&t, "{\"folder\": \"");
         for (const char *c = folder; *c; c++)
             text_printf(&t, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-        text_printf(&t, "\", \"status\": \"%s\", \"steps\": %llu, \"best_epoch\": %zu, \"last\": ", names[r->status], (unsigned long long)r->step,
-                    best->epoch);
+        text_printf(&t, "\", \"status\": \"%s\", \"steps\": %llu, \"best_epoch\": %zu, \"restored_epoch\": %zu, \"last\": ", names[r->status],
+                    (unsigned long long)r->step, best->epoch, r->stopping.restored ? r->stopping.epoch : 0);
         metrics_print(m, &t);
         t.data[--t.length] = 0; /* the newline */
         printf("%s}\n", t.data);
@@ -46,6 +46,9 @@ static void print_result(const run *r, const char *folder, weft_status status, b
         printf("validation %s: best by loss %s at epoch %zu, last %s; training %s %s\n", score,
                score_print(m->task, metrics_score(best, WEFT_TEST), at_best), best->epoch,
                score_print(m->task, metrics_score(m, WEFT_TEST), last), score, score_print(m->task, metrics_score(m, WEFT_TRAIN), training));
+    if (r->stopping.restored)
+        printf("early stopping: epoch %zu was the last; the model has the parameters of epoch %zu, with the best %s\n", m->epoch, r->stopping.epoch,
+               r->settings->train.early_stopping.monitor);
     printf("wrote %s: config.yaml, metrics.jsonl, model.safetensors%s, curves.svg, curves.png\n", folder,
            best->epoch ? ", best.safetensors" : "");
     if (status == WEFT_STOPPED)

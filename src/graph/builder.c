@@ -45,6 +45,8 @@ value *builder_matrix(builder *b, value_role role, const char *name, const node 
     return new_matrix(b, role, name, n, (operand){NULL, rows, cols, panel_width(cols)});
 }
 
+value *builder_placed(builder *b, const char *name, const node *n, operand at) { return new_matrix(b, VALUE_PLACED, name, n, at); }
+
 value *builder_value(builder *b, value_role role, const char *name, const node *n, size_t cols)
 {
     return builder_matrix(b, role, name, n, b->batch, cols);

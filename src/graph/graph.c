@@ -1,15 +1,26 @@
 /* How sizes flow through the layers. */
 #include "graph/graph.h"
 
+/* Of parameters that are a row each: those before the bias. */
+static size_t weights_of(const node *n)
+{
+    size_t rows = 0;
+    while (rows < n->n_params && strcmp(n->params[rows].name, "bias") != 0)
+        rows++;
+    return rows;
+}
+
 static weft_status infer_node(node *n, weft_error *err)
 {
     n->n_params = 0; /* shapes may have been inferred before, for other inputs */
     n->block = (operand){0};
-    n->block_numbers = n->n_buffers = n->buffer_numbers = 0;
+    n->block_numbers = n->n_buffers = n->buffer_numbers = n->weight_rows = 0;
     n->buffer_block = (operand){0};
-    if (n->op->infer)
-        return n->op->infer(n, err);
     n->out = n->in;
+    if (n->op->infer)
+        TRY(n->op->infer(n, err));
+    if (!n->weight_rows)
+        n->weight_rows = n->op->pack == pack_rows ? weights_of(n) : n->block.rows;
     return WEFT_OK;
 }
 
@@ -26,7 +37,7 @@ weft_status graph_infer(graph *g, size_t features, weft_error *err)
             return fail(err, WEFT_BAD_INPUT, n->at, "%s adds up what goes into its layers and what comes out, but these are %zu and %zu numbers",
                         n->op->name, numbers_from(g, n, 1), n->in);
         TRY(infer_node(n, err));
-        n->trained = n->block_numbers || node_wants_dx(g, n) || (n->n_from > 1 && n->from[1] != MODEL_INPUT && g->nodes[n->from[1]].trained);
+        n->trained = node_trains(n) || node_wants_dx(g, n) || (n->n_from > 1 && n->from[1] != MODEL_INPUT && g->nodes[n->from[1]].trained);
         for (size_t p = 0; p < n->n_params; p++)
             g->n_parameters += shape_numbers(&n->params[p].shape);
         g->out = n->out;

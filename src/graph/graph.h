@@ -55,10 +55,20 @@ weft_status init_draw(const initialiser *i, const param *p, uint64_t seed, uint3
 enum { MAX_NODE_IN = 2 };
 #define MODEL_INPUT SIZE_MAX /* in the place of a node: the samples */
 
+/* What every layer with parameters can say of how they are trained. */
+typedef struct node_training {
+    double lr;     /* what the optimizer's rate is multiplied by; 0: they stay as they are */
+    double l1, l2; /* of its weights, not of its bias */
+} node_training;
+
+extern const field node_training_fields[]; /* op.c has them */
+
 /* A layer of a model: an op, its settings, its shapes, its parameters. */
 typedef struct node {
     const op *op;
     const void *fields;
+    node_training training;
+    const field *table; /* what can be set of it: the op's fields and those of the training */
     initialiser init, bias_init; /* of its weights, of its bias */
     where at;           /* where the user wrote it */
     const char *spec;   /* in short: "linear 1000" */
@@ -77,6 +87,7 @@ typedef struct node {
     param buffers[MAX_BUFFERS];
     operand buffer_block; /* a row each */
     size_t buffer_numbers;
+    size_t weight_rows;   /* of the block; those behind them are a bias */
 } node;
 
 typedef struct graph {
@@ -94,6 +105,8 @@ static inline bool node_wants_dx(const graph *g, const node *n)
 {
     return n->from[0] != MODEL_INPUT && g->nodes[n->from[0]].trained;
 }
+/* Whether it has parameters that move. */
+static inline bool node_trains(const node *n) { return n->block_numbers && n->training.lr != 0; }
 
 /* Lets sizes flow through the layers for inputs of `features` numbers. */
 weft_status graph_infer(graph *g, size_t features, weft_error *err);
@@ -104,7 +117,7 @@ void unpack_rows(const node *n, const real *block, float *const params[]);
 
 /* ---- Steps ---- */
 
-typedef enum value_role { VALUE_BATCH, VALUE_FORWARD, VALUE_GRADIENT, VALUE_WEIGHTS, VALUE_BUFFERS } value_role;
+typedef enum value_role { VALUE_BATCH, VALUE_FORWARD, VALUE_GRADIENT, VALUE_WEIGHTS, VALUE_BUFFERS, VALUE_PLACED } value_role;
 
 /* A matrix that steps write and read. */
 typedef struct value {
@@ -131,6 +144,7 @@ typedef struct step {
     value *map_y;
     const char *fused; /* what was fused into it, for people: "relu" */
     bool updates;      /* moves the node's parameters */
+    const treatment *treatment; /* of the gradient that it takes or makes; NULL: none */
     bool lasts;        /* what it writes outlives the run: it waits until the loss is known to be finite */
     bool sync;         /* waits for all threads before it begins */
     bool may_halt;     /* and then ends the run if a step before it said so */
@@ -232,6 +246,8 @@ value *builder_value(builder *b, value_role role, const char *name, const node *
 value *builder_matrix(builder *b, value_role role, const char *name, const node *n, size_t rows, size_t cols);
 /* A new step at the end; its inputs and outputs are filled by the caller. Never NULL. */
 step *builder_step(builder *b, const char *name, const kernel *k, const node *n);
+/* A matrix that has its place already, outside the plan's arena. Never NULL. */
+value *builder_placed(builder *b, const char *name, const node *n, operand at);
 /* The parameters of a node, packed, and the gradient of them. */
 value *builder_weights(builder *b, const node *n);
 value *builder_gradient(builder *b, const node *n);

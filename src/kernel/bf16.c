@@ -2,7 +2,7 @@
  * of such numbers: AMX multiplies tiles of 16 rows, AVX-512 vectors of 16 columns. The two add up in other orders, so that each has its
  * own bits; for either, an element is one chain over groups of DEPTH numbers, whatever the tiles. Both flush numbers too small to be
  * normal to zero. Biases are not rounded; their gradients are sums of rounded dy. */
-#include "kernel/kernel.h"
+#include "kernel/treat.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -353,13 +353,9 @@ static void copy(const call *c)
 }
 
 /* A chunk of W moves by a gradient that is in the cache, and so do its copies. */
-static void move(const call *c, const chunk *at, const real *gradient)
+static void move(const call *c, const chunk *at, real *gradient)
 {
-    const operand *w = &c->out[0];
-    real *state[MAX_STATES], *weights = panel_row(w, at->panel, at->first);
-    for (size_t i = 0; i < MAX_STATES; i++)
-        state[i] = c->state[i] ? c->state[i] + (weights - w->data) : NULL;
-    c->update(weights, gradient, state, at->rows * w->width, c->hyper);
+    move_rows(c, at->panel, at->first, at->rows, gradient);
     copy_chunk(c, at);
 }
 

@@ -1,5 +1,5 @@
 /* The kernels that every model needs. Compiled once for each instruction set. */
-#include "kernel/kernel.h"
+#include "kernel/treat.h"
 
 #define INLINE static inline __attribute__((always_inline))
 /* Early enough for arrays to become registers. */
@@ -289,15 +289,11 @@ static size_t product_dw_tiles(const call *c) { return n_panels(&c->out[0]) * dw
 static double product_dw_flops(const call *c) { return 2.0 * (double)c->in[0].rows * (double)c->out[0].cols * (double)c->out[0].rows; }
 
 /* A tile of W moves by its gradient, which is in the cache. */
-static void move(const call *c, size_t tile, const real *gradient)
+static void move(const call *c, size_t tile, real *gradient)
 {
     const operand *w = &c->out[0];
-    const size_t first = first_row(w, tile), n = (MIN(first + PANEL, w->rows) - first) * w->width;
-    const size_t at = (size_t)(panel_row(w, tile / dw_chunks(w), first) - w->data);
-    real *state[MAX_STATES];
-    for (size_t i = 0; i < MAX_STATES; i++)
-        state[i] = c->state[i] ? c->state[i] + at : NULL;
-    c->update(c->out[0].data + at, gradient, state, n, c->hyper);
+    const size_t first = first_row(w, tile);
+    move_rows(c, tile / dw_chunks(w), first, MIN(first + PANEL, w->rows) - first, gradient);
 }
 
 /* Where the update is a descent and the batch one part of a sum, a weight's chain begins at the weight itself, and goes on over gradients
@@ -543,21 +539,52 @@ static void hits_run(const call *c, size_t begin, size_t end)
 
 /* ---- Weights ---- */
 
-enum { UPDATE_TILE = 4096 };
-
-static size_t numbers_of(const operand *w) { return panel_numbers(w->rows, w->cols); }
-
-static size_t update_tiles(const call *c) { return (numbers_of(&c->out[0]) + UPDATE_TILE - 1) / UPDATE_TILE; }
-
 static void update_run(const call *c, size_t begin, size_t end)
 {
-    const size_t first = begin * UPDATE_TILE, last = MIN(end * UPDATE_TILE, numbers_of(&c->out[0]));
-    if (first >= last)
+    for (size_t tile = begin; tile < end; tile++)
+        move(c, tile, panel_row(&c->in[0], tile / dw_chunks(&c->out[0]), first_row(&c->out[0], tile)));
+}
+
+static size_t squares_tiles(const call *c) { return n_panels(&c->in[0]) * dw_chunks(&c->in[0]); }
+
+/* The squares of n rows of a panel: a sum for each of so many columns, and a tree of those. Padding does not count. */
+static double sum_squares(const real *g, size_t n, size_t width, size_t cols)
+{
+    double sums[MIN_WIDTH] = {0};
+    for (size_t r = 0; r < n; r++)
+        for (size_t first = 0; first < cols; first += MIN_WIDTH)
+            for (size_t i = 0; i < MIN((size_t)MIN_WIDTH, cols - first); i++)
+                sums[i] += (double)g[r * width + first + i] * (double)g[r * width + first + i];
+    for (size_t half = MIN_WIDTH / 2; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            sums[i] += sums[i + half];
+    return sums[0];
+}
+
+static void squares_run(const call *c, size_t begin, size_t end)
+{
+    const operand *g = &c->in[0];
+    for (size_t tile = begin; tile < end; tile++) {
+        const size_t panel = tile / dw_chunks(g), first = first_row(g, tile), rows = MIN(first + PANEL, g->rows) - first;
+        real *numbers = panel_row(g, panel, first);
+        if (c->treatment)
+            treat_rows(c->treatment, first, rows, g->width, panel_row(&c->in[1], panel, first), numbers);
+        *(double *)panel_row(&c->out[0], 0, tile) = sum_squares(numbers, rows, g->width, panel_cols(g, panel));
+    }
+}
+
+static void norm_run(const call *c, size_t begin, size_t end)
+{
+    const double largest = *(const double *)c->fields;
+    double sum = 0;
+    if (begin == end)
         return;
-    real *state[MAX_STATES];
-    for (size_t i = 0; i < MAX_STATES; i++)
-        state[i] = c->state[i] ? c->state[i] + first : NULL;
-    c->update(c->out[0].data + first, c->in[0].data + first, state, last - first, c->hyper);
+    for (size_t i = 0; i < c->in[0].rows; i++)
+        sum += *(const double *)panel_row(&c->in[0], 0, i);
+    const double norm = __builtin_sqrt(sum);
+    *(double *)panel_row(&c->out[0], 0, 0) = norm;
+    *panel_row(&c->out[0], 0, 1) = (real)MIN(1, largest / (norm + 1e-6)); /* as torch.nn.utils.clip_grad_norm_ has it */
+    *c->halt = !isfinite(norm);
 }
 
 #define STRING2(x) #x
@@ -577,5 +604,7 @@ const kernels ISA_SYMBOL(kernels) = {
     .takes = {.dx_dy = FORM_TRANSPOSED},
     .mean = {"mean", one_tile, mean_run, NULL},
     .hits = {"hits", row_tiles, hits_run, NULL},
-    .update = {"update", update_tiles, update_run, NULL},
+    .update = {"update", product_dw_tiles, update_run, NULL},
+    .squares = {"squares", squares_tiles, squares_run, NULL},
+    .norm = {"norm", one_tile, norm_run, NULL},
 };

@@ -79,6 +79,19 @@ typedef void map_grad_fn(real *dx, const real *y, size_t n, const void *fields);
 /* Moves n weights, a multiple of MIN_WIDTH, along their gradients. Called on tiles that are still in the cache, in any order. */
 typedef void update_fn(real *w, const real *g, real *const state[MAX_STATES], size_t n, const real *hyper);
 
+/* What stands between a gradient and the weights that move along it, in this order; all zero: nothing. The first rows of a block are weights,
+ * those behind them its bias, which has no penalty and may have numbers of its own. */
+typedef struct treatment {
+    size_t weight_rows;
+    const real *factor;     /* of the gradient: what clips its norm, or makes a mean of a sum; NULL: 1 */
+    real l1, l2;            /* a penalty's gradient is added: l1 sign(w) + 2 l2 w */
+    real largest;           /* every number is brought into [-largest, largest]; 0: none is */
+    const real *bias_hyper; /* of the update; NULL: those of the weights */
+    real *average;          /* of the weights over steps, packed as they are; behind the update it becomes shares[0] times itself plus */
+    const real *shares;     /* shares[1] times the weights; NULL: none is kept */
+    bool spends;            /* the gradient is zeroed behind the update: its sum begins anew */
+} treatment;
+
 /* Samples on their way into a plan, as they lie in memory: sample i is row index[i], or row i where there is no index. */
 typedef struct batch {
     const void *samples;   /* [rows, features], bytes or float */
@@ -135,6 +148,7 @@ typedef struct call {
     update_fn *update; /* takes each tile of out[0], a gradient, instead of memory; NULL: none */
     real *state[MAX_STATES];
     const real *hyper;
+    const treatment *treatment; /* of the gradient; NULL: none */
     bool descends; /* the update is w <- w + hyper[0] g: a gradient may be summed on top of the weights, without ever standing alone */
     bool rows_first; /* a thread's share of a product is rows rather than panels of W: better where no step moves W, so that all that follows
                         finds its rows on its own core */
@@ -179,6 +193,12 @@ typedef struct kernels {
     kernel mean;      /* in[0] [B, 1], out[0] [1, 1], by the batch's weight; halts where the mean is not finite */
     kernel hits;      /* in[0] logits [B, C]; out[0] [B, 1]: 1 where the largest logit is the label's, else 0 */
     kernel update;    /* in[0] gradient, out[0] weights; the call's update */
+    /* in[0] gradient, in[1] weights; out[1] the gradient under the call's treatment; out[0] [tiles, 1]: the sum of its squares in each tile, a
+     * double in the place of a row's first numbers */
+    kernel squares;
+    /* in[0] such sums of all gradients; out[0] [2, 1]: a double, the root of their sum, and the factor that keeps it below the largest norm,
+     * in `fields` a double; halts where the norm is not finite */
+    kernel norm;
     void (*copy)(const call *c); /* brings the copies of out[0], weights, up to date; NULL: none are kept */
 } kernels;
 

@@ -171,13 +171,20 @@ static void check_names(resolver *r, const setting *all, const run_settings *s)
     const setting *set = setting_find(setting_find(all, "data"), "set");
     const setting *init = setting_find(setting_find(all, "train"), "init");
     const setting *precision = setting_find(setting_find(all, "train"), "precision");
+    const setting *clip = setting_find(setting_find(all, "train"), "clip_grad_value");
+    const setting *average = setting_find(setting_find(all, "train"), "average");
     kernels unused;
+    if (average && s->train.average.name)
+        average_check(&s->train.average, average->at, r->err);
     if (set && s->data.set && !folder_exists(s->data.set) && strchr(s->data.set, '/'))
         fail(r->err, WEFT_BAD_INPUT, set->at, "there is no folder \"%s\" that could hold a data set", s->data.set);
     else if (set && s->data.set && !folder_exists(s->data.set) && !catalogue_find(s->data.set))
         fail_unknown(r->err, set->at, "data set", s->data.set, &known[0].name, n, sizeof *known);
     if (precision && s->train.precision)
         precision_kernels(s->train.precision, r->level, precision->at, &unused, r->err);
+    if (clip && s->train.clip_grad_norm > 0 && s->train.clip_grad_value > 0)
+        fail(r->err, WEFT_BAD_INPUT, clip->key_at, "gradients are clipped by their norm or by their value; leave clip_grad_norm or "
+             "clip_grad_value out");
     if (init && s->train.init && !file_exists(s->train.init))
         fail(r->err, WEFT_BAD_INPUT, init->at, "there is no file \"%s\" to start from", s->train.init);
 }
@@ -219,9 +226,10 @@ static void check_optimizer(resolver *r, const setting *map)
     optimizer unused;
     const setting *name = setting_find(map, "name");
     const optim *kind = name && name->kind == SETTING_SCALAR ? optim_find(r->level, name->text) : NULL;
-    void *fields = kind ? arena_alloc(r->memory, kind->fields_bytes) : NULL;
-    if (fields)
-        check_fields(r, map, "optimizer", kind->name, kind->fields, fields);
+    void *values = NULL;
+    const field *table = kind ? optimizer_table(kind, &values, r->memory) : NULL;
+    if (table)
+        check_fields(r, map, "optimizer", kind->name, table, values);
     else
         optimizer_read(&unused, map, r->level, r->memory, r->err);
 }
@@ -235,8 +243,10 @@ static const char *resolve_optimizer(resolver *r, const setting *all, bool compl
         check_optimizer(r, s->optimizer);
     if (!s->optimizer || !complete || optimizer_read(&o, s->optimizer, r->level, r->memory, r->err) != WEFT_OK)
         return NULL;
-    s->optimizer_text = fields_spec(o.kind->name, o.kind->fields, o.fields, true, r->memory);
-    return flow_map(o.kind->name, o.kind->fields, o.fields, r->memory);
+    if (plan_check_groups(&o, r->level, s->optimizer, r->err) != WEFT_OK)
+        return NULL;
+    s->optimizer_text = fields_spec(o.kind->name, o.table, o.fields, true, r->memory);
+    return flow_map(o.kind->name, o.table, o.fields, r->memory);
 }
 
 static void check_schedule(resolver *r, const setting *map)

@@ -36,6 +36,7 @@ static weft_status infer(node *n, weft_error *err)
         n->params[n->n_params++] = (param){"bias", {1, {n->out}}, -bound, bound};
     n->block = (operand){NULL, n->in + f->bias, n->out, panel_width(n->out)};
     n->block_numbers = panel_numbers(n->in + f->bias, n->out);
+    n->weight_rows = n->in;
     return WEFT_OK;
 }
 

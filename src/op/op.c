@@ -35,10 +35,34 @@ static weft_status refuse(isa level, const setting *name, bool loss, weft_error 
     return fail_unknown(err, name->at, loss ? "loss" : "layer", name->text, names, n, sizeof *names);
 }
 
-/* Reads the op that a map names, and its fields. */
-static weft_status read_op(const op **found, const void **fields, const setting *map, isa level, bool loss, arena *a, weft_error *err)
+const field node_training_fields[] = {
+    {"lr", FIELD_REAL, offsetof(node_training, lr), 0, .min = 0, .max = 1e9, .value = {1},
+     .help = "what the optimizer's learning rate is multiplied by for this layer; 0 leaves its parameters as they are"},
+    {"l1", FIELD_REAL, offsetof(node_training, l1), 0, .min = 0, .max = 1e9,
+     .help = "adds l1 sum |w| over its weights to what is minimised, though not to the reported losses; not of its bias"},
+    {"l2", FIELD_REAL, offsetof(node_training, l2), 0, .min = 0, .max = 1e9,
+     .help = "adds l2 sum w^2 over its weights to what is minimised, though not to the reported losses; not of its bias"},
+    {0},
+};
+
+/* What a map says of an op. */
+typedef struct op_settings {
+    const op *op;
+    void *fields;
+    const field *table; /* of the op, and of its training where it has parameters */
+    node_training training;
+} op_settings;
+
+static weft_status check_training(const node_training *t, where at, weft_error *err)
 {
-    static const field none[] = {{0}};
+    if (t->lr == 0 && (t->l1 != 0 || t->l2 != 0))
+        return fail(err, WEFT_BAD_INPUT, at, "with lr=0 the layer stays as it is, whatever the penalty; leave lr, or l1 and l2, out");
+    return WEFT_OK;
+}
+
+/* Reads the op that a map names, and its fields. */
+static weft_status read_op(op_settings *out, const setting *map, isa level, bool loss, arena *a, weft_error *err)
+{
     static const char *const skip[] = {"name", NULL};
     const setting *name = map->kind == SETTING_MAP ? setting_find(map, "name") : NULL;
     if (!name || name->kind != SETTING_SCALAR)
@@ -47,13 +71,18 @@ static weft_status read_op(const op **found, const void **fields, const setting 
     const op *o = op_find(level, name->text, loss);
     if (!o)
         return refuse(level, name, loss, err);
-    void *values = arena_alloc(a, MAX(o->fields_bytes, 1));
+    const size_t training_at = round_up(o->fields_bytes, sizeof(double));
+    out->op = o;
+    out->table = fields_join(o->fields, o->pack ? node_training_fields : NULL, training_at, a);
+    out->fields = arena_alloc(a, training_at + sizeof out->training);
     char *what = arena_printf(a, "%s %s", loss ? "loss" : "layer", o->name);
-    if (!values || !what)
+    if (!out->table || !out->fields || !what)
         return fail_memory(err);
-    *found = o;
-    *fields = values;
-    return fields_read(o->fields ? o->fields : none, map, what, skip, values, a, err);
+    out->training = (node_training){.lr = 1};
+    TRY(fields_read(out->table, map, what, skip, out->fields, a, err));
+    if (o->pack)
+        memcpy(&out->training, (const char *)out->fields + training_at, sizeof out->training);
+    return check_training(&out->training, map->at, err);
 }
 
 /* ---- The graph ---- */
@@ -142,8 +171,13 @@ static weft_status add_layer(maker *m, const setting *s, size_t i, const block *
         return add_join(m, o, map, path, b, last);
     node *n = add_node(m, map, path, b->depth, *last);
     *last = n->index;
-    TRY(read_op(&n->op, &n->fields, map, m->level, false, m->memory, m->err));
-    n->spec = fields_spec(n->op->name, n->op->fields, n->fields, false, m->memory);
+    op_settings read = {0};
+    TRY(read_op(&read, map, m->level, false, m->memory, m->err));
+    n->op = read.op;
+    n->fields = read.fields;
+    n->table = read.table;
+    n->training = read.training;
+    n->spec = fields_spec(n->op->name, n->table, n->fields, false, m->memory);
     return n->spec ? WEFT_OK : fail_memory(m->err);
 }
 
@@ -172,9 +206,9 @@ static void add_text(const graph *g, size_t *i, size_t depth, bool complete, tex
     if (g->nodes[*i].depth == depth) {
         const node *n = &g->nodes[(*i)++];
         text_add(t, complete ? n->op->name : n->spec);
-        text_add(t, complete && n->op->fields ? " " : "");
-        if (complete && n->op->fields)
-            fields_print(n->op->fields, n->fields, "%s=%s", " ", t);
+        text_add(t, complete && n->table->name ? " " : "");
+        if (complete)
+            fields_print(n->table, n->fields, "%s=%s", " ", t);
         return;
     }
     text inner = {0};
@@ -191,5 +225,9 @@ void graph_add_layer(const graph *g, size_t *i, bool complete, text *t) { add_te
 
 weft_status loss_read(const op **loss, const void **fields, const setting *map, isa level, arena *a, weft_error *err)
 {
-    return read_op(loss, fields, map, level, true, a, err);
+    op_settings read = {0};
+    const weft_status status = read_op(&read, map, level, true, a, err);
+    *loss = read.op;
+    *fields = read.fields;
+    return status;
 }

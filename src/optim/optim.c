@@ -34,6 +34,34 @@ static weft_status refuse(isa level, const setting *name, weft_error *err)
     return fail_unknown(err, name->at, "optimizer", name->text, names, n, sizeof *names);
 }
 
+/* What optimizers that decay have in common, behind their own fields. */
+typedef struct decay_settings {
+    const char *const *no_decay;
+} decay_settings;
+
+const field decay_fields[] = {
+    {"no_decay", FIELD_WORDS, offsetof(decay_settings, no_decay), 0,
+     .help = "parameters that weight_decay leaves alone: bias, or a kind of layer, as in [bias, linear]"},
+    {0},
+};
+
+static const field *decay_field(const optim *kind)
+{
+    for (const field *f = kind->fields; f && f->name; f++)
+        if (strcmp(f->name, "weight_decay") == 0)
+            return f;
+    return NULL;
+}
+
+static size_t common_offset(const optim *kind) { return round_up(kind->fields_bytes, sizeof(double)); }
+
+const field *optimizer_table(const optim *kind, void **values, arena *a)
+{
+    const field *table = fields_join(kind->fields, decay_field(kind) ? decay_fields : NULL, common_offset(kind), a);
+    *values = arena_alloc(a, common_offset(kind) + sizeof(decay_settings));
+    return *values ? table : NULL;
+}
+
 bool optimizer_keeps(const optimizer *o, size_t state)
 {
     return o->kind->state_names[state] && (!o->kind->keeps || o->kind->keeps(o->fields, state));
@@ -55,12 +83,14 @@ weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a
     *o = (optimizer){.kind = optim_find(level, name->text)};
     if (!o->kind)
         return refuse(level, name, err);
-    void *fields = arena_alloc(a, o->kind->fields_bytes);
+    void *fields = NULL;
+    o->table = optimizer_table(o->kind, &fields, a);
     char *what = arena_printf(a, "optimizer %s", o->kind->name);
-    if (!fields || !what)
+    if (!o->table || !what)
         return fail_memory(err);
     o->fields = fields;
-    TRY(fields_read(o->kind->fields, map, what, skip, fields, a, err));
+    TRY(fields_read(o->table, map, what, skip, fields, a, err));
+    o->no_decay = ((const decay_settings *)((const char *)fields + common_offset(o->kind)))->no_decay;
     o->lr = ((const optim_fields *)fields)->lr;
     o->maximize = ((const optim_fields *)fields)->maximize;
     count_states(o);
@@ -101,9 +131,54 @@ weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block
     return WEFT_OK;
 }
 
+static optim_group *find_group(const optimizer *o, double lr, bool decays)
+{
+    optim_group *g = o->groups;
+    while (g && (g->lr != lr || g->decays != decays))
+        g = g->next;
+    return g;
+}
+
+weft_status optimizer_group(optimizer *o, size_t block, int part, double lr, bool decays, arena *a, weft_error *err)
+{
+    if (!o->numbers && !(o->numbers = arena_array(a, o->n_blocks, sizeof *o->numbers)))
+        return fail_memory(err);
+    if (!o->no_decay_fields && !(o->no_decay_fields = arena_alloc(a, o->kind->fields_bytes)))
+        return fail_memory(err);
+    if (lr == 1 && decays)
+        return WEFT_OK;
+    optim_group *g = find_group(o, lr, decays);
+    if (!g) {
+        if (!(g = arena_alloc(a, sizeof *g)))
+            return fail_memory(err);
+        *g = (optim_group){.lr = lr, .decays = decays, .next = o->groups};
+        o->groups = g;
+    }
+    o->numbers[block][part] = g->hyper;
+    return WEFT_OK;
+}
+
+const real *optimizer_hyper(const optimizer *o, size_t block, int part)
+{
+    return o->numbers && o->numbers[block][part] ? o->numbers[block][part] : o->hyper;
+}
+
+static void begin(const optimizer *o, const void *fields, double lr, real *hyper)
+{
+    o->kind->begin(fields, lr, o->t, hyper);
+    for (size_t i = 0; o->maximize && i < OWN; i++)
+        hyper[i] = -hyper[i];
+}
+
 void optimizer_begin(optimizer *o)
 {
-    o->kind->begin(o->fields, o->lr, ++o->t, o->hyper);
-    for (size_t i = 0; o->maximize && i < OWN; i++)
-        o->hyper[i] = -o->hyper[i];
+    const field *decay = decay_field(o->kind);
+    o->t++;
+    begin(o, o->fields, o->lr, o->hyper);
+    if (decay && o->groups) {
+        memcpy(o->no_decay_fields, o->fields, o->kind->fields_bytes);
+        *(double *)((char *)o->no_decay_fields + decay->offset) = 0;
+    }
+    for (optim_group *g = o->groups; g; g = g->next)
+        begin(o, decay && !g->decays ? o->no_decay_fields : o->fields, o->lr * g->lr, g->hyper);
 }

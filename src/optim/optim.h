@@ -38,10 +38,24 @@ typedef struct optim {
 const optim *const *optim_table(isa level);
 const optim *optim_find(isa level, const char *name);
 
+extern const field decay_fields[]; /* what all that have a weight_decay take beside their own */
+
+/* Parameters that move alike. */
+typedef struct optim_group {
+    double lr;   /* what the rate is multiplied by */
+    bool decays; /* whether weight_decay is for them */
+    struct optim_group *next;
+    real hyper[MAX_HYPER]; /* of the step that is running */
+} optim_group;
+
+enum { GROUP_WEIGHTS, GROUP_BIAS, N_GROUPS }; /* the parts of a block */
+
 /* An optimizer with its settings and the state that it keeps for every block of weights. */
 typedef struct optimizer {
     const optim *kind;
+    const field *table; /* what can be set: the kind's fields, and what all that decay have */
     void *fields;
+    const char *const *no_decay; /* kinds of parameters; ends with NULL; NULL: none */
     double lr;
     bool maximize;
     uint64_t t; /* steps done */
@@ -50,16 +64,25 @@ typedef struct optimizer {
     const size_t *block_numbers; /* [n_blocks] */
     real *(*state)[MAX_STATES];  /* [n_blocks]; NULL: not kept */
     real hyper[MAX_HYPER];       /* of the step that is running */
+    const real *(*numbers)[N_GROUPS]; /* [n_blocks]: those of their groups; NULL: `hyper` */
+    optim_group *groups;         /* beside the one that `hyper` is of */
+    void *no_decay_fields;       /* room for fields without weight_decay */
 } optimizer;
 
 /* Reads {name: sgd, lr: 0.01} into kind, fields and lr. Every mistake is added to `err`. */
 weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a, weft_error *err);
+/* What can be set of a kind, and room for it. NULL: no memory. */
+const field *optimizer_table(const optim *kind, void **values, arena *a);
 /* Changes its momentum, or the first of its betas, before optimizer_prepare or between steps. False: it has neither. */
 bool optimizer_set_momentum(optimizer *o, double momentum);
 /* Whether it keeps the state that kind->state_names[state] names. */
 bool optimizer_keeps(const optimizer *o, size_t state);
 /* Gives it state for blocks of these many numbers, as it is before the first step. */
 weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block_numbers, arena *a, weft_error *err);
+/* Puts a part of a block into the group of such parameters; after optimizer_prepare. */
+weft_status optimizer_group(optimizer *o, size_t block, int part, double lr, bool decays, arena *a, weft_error *err);
+/* The numbers of a part of a block. */
+const real *optimizer_hyper(const optimizer *o, size_t block, int part);
 /* Begins the next step: counts it and makes its numbers. */
 void optimizer_begin(optimizer *o);
 

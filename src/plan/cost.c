@@ -17,6 +17,8 @@ step_cost plan_step_cost(const step *s)
         out += bytes_of(s->out[i]);
     for (size_t i = 0; i < MAX_STATES && s->updates; i++)
         out += s->call.state[i] ? bytes_of(s->out[0]) : 0;
+    if (s->treatment && s->treatment->average)
+        out += bytes_of(s->out[0]);
     c.moved_bytes = s->updates ? 2 * out : out;
     c.resident_bytes = c.read_bytes + out;
     return c;

@@ -47,6 +47,7 @@ static void fuse_step(plan *p, step *s)
         join(maker, s);
     } else if (s->kernel == &k->update && (maker = sole_maker(p, s, &k->product_dw))) {
         maker->updates = maker->lasts = true;
+        maker->treatment = s->treatment;
         join(maker, s);
     }
 }

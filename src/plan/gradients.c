@@ -31,12 +31,23 @@ static value *map_gradient(plan *p, const node *n, value *dy)
     return s->out[0] = builder_value(&p->build, VALUE_GRADIENT, "dx", n, n->in);
 }
 
-static void update_step(plan *p, const node *n)
+/* A step whose only result it is is left without a kernel. */
+static void drop_output(step *s, const value *v)
 {
-    step *s = builder_step(&p->build, p->spec.optimizer->kind->name, &p->build.k->update, n);
-    s->in[0] = builder_gradient(&p->build, n);
-    s->out[0] = builder_weights(&p->build, n);
-    s->updates = s->lasts = true;
+    if (s->out[0] == v)
+        s->kernel = NULL;
+    for (size_t i = 1; i < MAX_OUT; i++)
+        if (s->out[i] == v)
+            s->out[i] = NULL;
+}
+
+/* Nobody wants the gradient of parameters that stay as they are. */
+static void drop_gradient(plan *p, const node *n)
+{
+    value **gradient = &p->build.gradients[n->index];
+    for (size_t i = 0; i < p->build.n_steps && *gradient; i++)
+        drop_output(p->build.steps[i], *gradient);
+    *gradient = NULL;
 }
 
 /* From the gradient of what a node gives to that of what it takes. */
@@ -60,9 +71,10 @@ void pass_gradients(plan *p)
         const node *n = &g->nodes[i];
         if (n->trained)
             node_gradient(p, n);
-        if (n->block_numbers && p->spec.optimizer)
-            update_step(p, n);
+        if (!node_trains(n))
+            drop_gradient(p, n);
         if (n->op->settle)
             n->op->settle(&p->build, n);
     }
+    pass_updates(p);
 }

@@ -38,7 +38,10 @@ static void find_lifetimes(plan *p)
             b->gradients[i]->last = b->n_steps;
 }
 
-static bool in_arena(const value *v) { return v->first != SIZE_MAX && v->role != VALUE_WEIGHTS && v->role != VALUE_BUFFERS; }
+static bool in_arena(const value *v)
+{
+    return v->first != SIZE_MAX && v->role != VALUE_WEIGHTS && v->role != VALUE_BUFFERS && v->role != VALUE_PLACED;
+}
 
 static bool live_together(const value *a, const value *b) { return a->first <= b->last && b->first <= a->last; }
 
@@ -95,7 +98,7 @@ static void fill_call(plan *p, step *s)
     const optimizer *o = p->spec.optimizer;
     s->call = (call){.fields = s->fields, .source = &p->source, .map = s->map, .map_grad = s->map_grad, .map_fields = s->map_fields,
                      .halt = &p->halt, .rows_first = p->spec.mode != PLAN_TRAIN,
-                     .layer = s->node ? s->node->index : 0, .features = s->node ? s->node->in : 0};
+                     .layer = s->node ? s->node->index : 0, .features = s->node ? s->node->in : 0, .treatment = s->treatment};
     for (size_t i = 0; i < N_COPIES && s->node && p->spec.copies; i++)
         s->call.copies[i] = p->spec.copies[s->node->index][i];
     for (size_t i = 0; i < MAX_IN; i++)
@@ -108,8 +111,8 @@ static void fill_call(plan *p, step *s)
         s->call.map_y = s->map_y->at;
     if (s->updates) {
         s->call.update = o->kind->update;
-        s->call.hyper = o->hyper;
-        s->call.descends = o->kind->descends && o->kind->descends(o->fields);
+        s->call.hyper = optimizer_hyper(o, s->node->index, GROUP_WEIGHTS);
+        s->call.descends = !s->treatment && o->kind->descends && o->kind->descends(o->fields);
         for (size_t i = 0; i < MAX_STATES; i++)
             s->call.state[i] = optimizer_keeps(o, i) ? o->state[s->node->index][i] : NULL;
     }
@@ -125,7 +128,7 @@ static bool overlap(const value *a, const value *b)
  * the first may still call a halt. */
 static bool must_wait(const plan *p, const step *first, const step *second)
 {
-    if (second->lasts && first->kernel == &p->spec.kernels->mean)
+    if (second->lasts && may_call_halt(p, first))
         return true;
     FOR_OPERANDS(first, a, i)
     FOR_OPERANDS(second, b, j)
@@ -145,7 +148,7 @@ static void find_waits(plan *p)
         for (size_t j = begin; j < i && !s->sync; j++)
             s->sync = must_wait(p, p->build.steps[j], s);
         for (size_t j = begin; j < i && s->sync; j++)
-            s->may_halt |= p->build.steps[j]->kernel == &p->spec.kernels->mean;
+            s->may_halt |= may_call_halt(p, p->build.steps[j]);
         p->n_waits += s->sync;
         if (s->sync)
             begin = i;

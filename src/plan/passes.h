@@ -1,4 +1,4 @@
-/* What the passes of the compiler share. In the order in which they run: lower, gradients, fuse, layout. */
+/* What the passes of the compiler share. In the order in which they run: lower, gradients, updates, fuse, layout. */
 #ifndef PASSES_H
 #define PASSES_H
 
@@ -11,7 +11,7 @@ struct plan {
     value *x;       /* the samples */
     value **y;      /* [n_nodes]: what comes out of a layer */
     value **dy;     /* [n_nodes]: the gradient of that, the sum of what is known so far; NULL: nothing yet */
-    value *logits, *losses, *dlogits, *mean, *hits;
+    value *logits, *losses, *dlogits, *mean, *hits, *norm;
     size_t arena_bytes;
     double flops;
     size_t n_waits; /* of threads for each other */
@@ -24,8 +24,16 @@ static inline value *plan_input(const plan *p, const node *n, size_t i) { return
 
 /* Forward steps, loss and metrics. */
 void pass_lower(plan *p);
-/* Backward steps, and one that updates each block of parameters. */
+/* Backward steps, and what pass_updates does. */
 void pass_gradients(plan *p);
+/* Steps that move each block of parameters, or add up its gradients for those that will; and what must come before them. Nothing where there
+ * is no optimizer. */
+void pass_updates(plan *p);
+/* Whether a step may end the run. */
+static inline bool may_call_halt(const plan *p, const step *s)
+{
+    return s->kernel == &p->spec.kernels->mean || s->kernel == &p->spec.kernels->norm;
+}
 /* Joins steps that can run as one: activations into products, derivatives into products, updates into weight gradients. */
 void pass_fuse(plan *p);
 /* Lifetimes, places in the arena, calls, tiles, and where threads must wait for each other. */

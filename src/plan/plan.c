@@ -13,9 +13,12 @@ static weft_status compile(plan *p, weft_error *err)
     for (size_t i = 0; i < COUNT(lists); i++)
         if (!(*lists[i] = arena_array(&p->memory, n, sizeof **lists[i])))
             return fail_memory(err);
-    pass_lower(p);
+    if (p->spec.mode != PLAN_UPDATE)
+        pass_lower(p);
     if (p->spec.mode == PLAN_TRAIN)
         pass_gradients(p);
+    if (p->spec.mode == PLAN_UPDATE)
+        pass_updates(p);
     if (b->failed)
         return fail_memory(err);
     pass_fuse(p);
@@ -49,6 +52,8 @@ operand plan_logits(const plan *p) { return p->logits->at; }
 operand plan_losses(const plan *p) { return p->losses->at; }
 
 double plan_mean_loss(const plan *p) { return (double)p->mean->at.data[0]; }
+
+double plan_norm(const plan *p) { return *(const double *)p->norm->at.data; }
 
 operand plan_hits(const plan *p) { return p->hits->at; }
 

@@ -26,7 +26,7 @@ static void print_step(const plan *p, size_t index, text *t)
 
 void plan_print(const plan *p, text *t)
 {
-    static const char *const modes[] = {[PLAN_TRAIN] = "train", [PLAN_EVALUATE] = "evaluate", [PLAN_FORWARD] = "forward"};
+    static const char *const modes[] = {[PLAN_TRAIN] = "train", [PLAN_EVALUATE] = "evaluate", [PLAN_FORWARD] = "forward", [PLAN_UPDATE] = "update"};
     text_printf(t, "plan: %s, batch %zu, %s, %zu steps, %.3f MB of buffers; | waits for all threads\n", modes[p->spec.mode], p->spec.batch,
                 p->spec.kernels->isa, p->build.n_steps, (double)p->arena_bytes / 1e6);
     text_printf(t, "%3s   %-22s %-13s %5s %9s %9s  %s\n", "#", "step", "kernel", "tiles", "MFLOP", "MB", "buffers");

@@ -34,7 +34,7 @@ static void walk(void *arg, int thread, int n_threads)
 static bool better_alone(const plan *p, int n_threads)
 {
     static const double FLOPS_A_SECOND = 4e10, WAIT_S = 1e-6;
-    return !p->spec.all_threads && p->flops / FLOPS_A_SECOND * (1 - 1.0 / n_threads) < WAIT_S * (double)p->n_waits;
+    return !p->spec.all_threads && p->spec.mode != PLAN_UPDATE && p->flops / FLOPS_A_SECOND * (1 - 1.0 / n_threads) < WAIT_S * (double)p->n_waits;
 }
 
 bool plan_run_timed(plan *p, const batch *source, pool *threads, double *begins)

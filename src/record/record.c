@@ -15,7 +15,7 @@ static const struct record_key {
     const char *name;
     record_type type;
     size_t offset;
-    const char *missing; /* what a text or task is where an older weft did not write it; NULL: it must be there */
+    const char *missing; /* what a text, a size or a task is where an older weft did not write it; NULL: it must be there */
 } record_keys[] = {
     {"title", RECORD_TEXT, offsetof(run_record, title), NULL},
     {"variant", RECORD_TEXT, offsetof(run_record, variant), NULL},
@@ -33,12 +33,14 @@ static const struct record_key {
     {"epochs", RECORD_SIZE, offsetof(run_record, n_epochs_asked), NULL},
     {"parameters", RECORD_SIZE, offsetof(run_record, n_parameters), NULL},
     {"steps", RECORD_SIZE, offsetof(run_record, n_steps), NULL},
+    {"early_stop_epoch", RECORD_SIZE, offsetof(run_record, early_stop_epoch), "0"},
+    {"restored_epoch", RECORD_SIZE, offsetof(run_record, restored_epoch), "0"},
     {"precision", RECORD_TEXT, offsetof(run_record, precision), "fp32"},
     {"isa", RECORD_TEXT, offsetof(run_record, isa), NULL},
     {"weft", RECORD_TEXT, offsetof(run_record, version), NULL},
 };
 
-#define KEY(name, tasks) {#name, offsetof(weft_metrics, name), tasks}
+#define KEY(name, tasks) {#name, offsetof(weft_metrics, name), tasks, false}
 enum { CLASSES = 1 << WEFT_CLASSIFICATION, NUMBERS = 1 << WEFT_REGRESSION, LABELS = 1 << WEFT_MULTI_LABEL, ALL = CLASSES | NUMBERS | LABELS };
 
 const metrics_key metrics_keys[] = {
@@ -58,6 +60,7 @@ const metrics_key metrics_keys[] = {
     KEY(val_f1, LABELS),
     KEY(val_f1_macro, LABELS),
     KEY(val_auroc, LABELS),
+    {"penalty", offsetof(weft_metrics, penalty), ALL, true},
     KEY(lr, ALL),
     KEY(train_seconds, ALL),
     KEY(eval_seconds, ALL),
@@ -166,9 +169,11 @@ void metrics_print(const weft_metrics *m, text *t)
 {
     char buffer[32];
     text_printf(t, "{\"epoch\": %zu", m->epoch);
-    for (const metrics_key *key = metrics_keys; key->name; key++)
-        if (metrics_has(key, m->task))
-            text_printf(t, ", \"%s\": %s", key->name, print_real(*(const double *)((const char *)m + key->offset), buffer));
+    for (const metrics_key *key = metrics_keys; key->name; key++) {
+        const double value = *(const double *)((const char *)m + key->offset);
+        if (metrics_has(key, m->task) && (value != 0 || !key->rare))
+            text_printf(t, ", \"%s\": %s", key->name, print_real(value, buffer));
+    }
     text_add(t, "}\n");
 }
 
@@ -219,8 +224,11 @@ static weft_status read_record_key(const struct record_key *key, const json_t *r
                                          "a number", "classification, regression or multi-label"};
     const json_t *value = json_object_get(root, key->name);
     if (!value && key->missing) {
-        if (key->type == RECORD_TEXT)
-            *(const char **)((char *)run + key->offset) = key->missing;
+        char *place = (char *)run + key->offset;
+        if (key->type == RECORD_SIZE)
+            *(size_t *)place = strtoul(key->missing, NULL, 10);
+        else if (key->type == RECORD_TEXT)
+            *(const char **)place = key->missing;
         return WEFT_OK; /* the first task is the one that there always was */
     }
     if (!value)
@@ -271,7 +279,7 @@ static weft_status metrics_values(const json_t *root, where at, size_t after, we
                     m->epoch, after + 1);
     for (const metrics_key *key = metrics_keys; key->name; key++) {
         const json_t *value = json_object_get(root, key->name);
-        if (!metrics_has(key, m->task))
+        if (!metrics_has(key, m->task) || (!value && key->rare))
             continue;
         if (!json_is_number(value) && !json_is_null(value))
             return fail(err, WEFT_BAD_INPUT, at, "'%s' is %s; it must be a number or null", key->name,

@@ -10,6 +10,7 @@ typedef struct metrics_key {
     const char *name; /* "val_acc" */
     size_t offset;    /* of a double in weft_metrics */
     unsigned tasks;   /* 1 << task for each that has it */
+    bool rare;        /* written where it is not 0, and 0 where it is not written */
 } metrics_key;
 
 extern const metrics_key metrics_keys[]; /* ends with a NULL name */
@@ -49,6 +50,8 @@ typedef struct run_record {
     size_t batch;
     size_t n_epochs_asked;
     size_t n_parameters, n_steps;
+    size_t early_stop_epoch; /* when early stopping ended the run; 0: it did not */
+    size_t restored_epoch;   /* whose parameters early stopping left in the model; 0: it did not */
     const char *precision;     /* of training: "fp32", "bf16" */
     const char *isa, *version; /* of the kernels that ran, of weft */
     size_t n_epochs; /* lines of metrics.jsonl */

@@ -19,14 +19,12 @@ bool checkpoint_exists(const char *folder, arena *a)
 
 /* ---- What must be the same for a run to go on ---- */
 
-enum { N_IDENTITY = 10 };
+enum { N_IDENTITY = 17 };
 
 typedef struct identity {
     const char *name, *text;
+    const char *usual; /* what it was where a checkpoint does not say; NULL: they all say it */
 } identity;
-
-/* What older checkpoints do not say, because there was nothing else. */
-static const identity unsaid[] = {{"train.precision", "fp32"}, {"schedule", "none"}};
 
 static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
 {
@@ -36,17 +34,25 @@ static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
         return false;
     data_fingerprint(r->trainer->data, fingerprint);
     const identity list[N_IDENTITY] = {
-        {"model", s->model_text},
-        {"loss", s->loss_text},
-        {"optimizer", s->optimizer_text},
-        {"schedule", scheduler_text(&r->trainer->scheduler, a)},
-        {"data", fingerprint},
-        {"data.scale", arena_text(a, print_double(s->data.scale, number))},
-        {"train.batch", arena_printf(a, "%zu", s->train.batch)},
-        {"train.seed", arena_printf(a, "%llu", (unsigned long long)s->train.seed)},
-        {"train.shuffle", s->train.shuffle ? "true" : "false"},
+        {"model", s->model_text, NULL},
+        {"loss", s->loss_text, NULL},
+        {"optimizer", s->optimizer_text, NULL},
+        {"schedule", scheduler_text(&r->trainer->scheduler, a), "none"},
+        {"data", fingerprint, NULL},
+        {"data.scale", arena_text(a, print_double(s->data.scale, number)), NULL},
+        {"train.batch", arena_printf(a, "%zu", s->train.batch), NULL},
+        {"train.seed", arena_printf(a, "%llu", (unsigned long long)s->train.seed), NULL},
+        {"train.shuffle", s->train.shuffle ? "true" : "false", NULL},
         /* each unit of bf16 has its own bits: a run keeps to one */
-        {"train.precision", arena_printf(a, r->trainer->kernels.copy ? "%s on %s" : "%s", s->train.precision, r->trainer->kernels.isa)},
+        {"train.precision", arena_printf(a, r->trainer->kernels.copy ? "%s on %s" : "%s", s->train.precision, r->trainer->kernels.isa),
+         "fp32"},
+        {"train.clip_grad_norm", arena_text(a, print_double(s->train.clip_grad_norm, number)), "0"},
+        {"train.clip_grad_value", arena_text(a, print_double(s->train.clip_grad_value, number)), "0"},
+        {"train.average", s->train.average.name, "none"},
+        {"train.average.decay", arena_text(a, print_double(s->train.average.decay, number)), "0.999"},
+        {"train.average.start", arena_printf(a, "%zu", s->train.average.start), "1"},
+        {"train.early_stopping.monitor", s->train.early_stopping.monitor, "val_loss"},
+        {"train.accumulate", arena_printf(a, "%zu", s->train.accumulate), "1"},
     };
     memcpy(all, list, sizeof list);
     for (size_t i = 0; i < N_IDENTITY; i++)
@@ -61,18 +67,19 @@ typedef struct number {
     const char *name;
     enum { NUMBER_SIZE, NUMBER_U64, NUMBER_DOUBLE } type;
     void *at;
+    bool late; /* not in every checkpoint: then 0 */
 } number;
 
-enum { MAX_METRICS = 20, N_PLATEAU = 5, MAX_NUMBERS = 5 + 2 * MAX_METRICS + N_PLATEAU, MAX_NOTES = 1 + N_IDENTITY + MAX_NUMBERS };
+enum { MAX_METRICS = 21, N_PLATEAU = 5, MAX_NUMBERS = 9 + 2 * MAX_METRICS + N_PLATEAU, MAX_NOTES = 1 + N_IDENTITY + MAX_NUMBERS };
 
 /* Appends an epoch's, "PREFIX.val_loss". A name is NULL where memory ran out. */
 static size_t list_metrics(weft_metrics *m, const char *prefix, weft_task task, number *out, arena *a)
 {
     size_t n = 0;
-    out[n++] = (number){arena_printf(a, "%s.epoch", prefix), NUMBER_SIZE, &m->epoch};
+    out[n++] = (number){arena_printf(a, "%s.epoch", prefix), NUMBER_SIZE, &m->epoch, false};
     for (const metrics_key *key = metrics_keys; key->name; key++)
         if (metrics_has(key, task))
-            out[n++] = (number){arena_printf(a, "%s.%s", prefix, key->name), NUMBER_DOUBLE, (char *)m + key->offset};
+            out[n++] = (number){arena_printf(a, "%s.%s", prefix, key->name), NUMBER_DOUBLE, (char *)m + key->offset, key->rare};
     return n;
 }
 
@@ -81,11 +88,15 @@ static size_t list_numbers(run *r, number out[MAX_NUMBERS], arena *a)
 {
     weft_trainer *t = r->trainer;
     const number own[] = {
-        {"epoch", NUMBER_SIZE, &t->epoch},
-        {"step_of_epoch", NUMBER_SIZE, &t->step_of_epoch},
-        {"step", NUMBER_U64, &t->optimizer.t},
-        {"loss_sum", NUMBER_DOUBLE, &t->loss_sum},
-        {"train_seconds", NUMBER_DOUBLE, &t->train_seconds},
+        {"epoch", NUMBER_SIZE, &t->epoch, false},
+        {"step_of_epoch", NUMBER_SIZE, &t->step_of_epoch, false},
+        {"step", NUMBER_U64, &t->optimizer.t, false},
+        {"loss_sum", NUMBER_DOUBLE, &t->loss_sum, false},
+        {"train_seconds", NUMBER_DOUBLE, &t->train_seconds, false},
+        {"epochs_averaged", NUMBER_SIZE, &t->n_averaged, true},
+        {"stopping.best", NUMBER_DOUBLE, &r->stopping.best, true},
+        {"stopping.epoch", NUMBER_SIZE, &r->stopping.epoch, true},
+        {"stopping.waited", NUMBER_SIZE, &r->stopping.waited, true},
     };
     size_t n = COUNT(own);
     memcpy(out, own, sizeof own);
@@ -93,9 +104,9 @@ static size_t list_numbers(run *r, number out[MAX_NUMBERS], arena *a)
     n += list_metrics(&r->best, "best", t->task, out + n, a);
     plateau *p = &t->scheduler.state;
     const number learnt[N_PLATEAU] = {
-        {"schedule.lr", NUMBER_DOUBLE, &p->lr},   {"schedule.best", NUMBER_DOUBLE, &p->best},
-        {"schedule.improvements", NUMBER_SIZE, &p->improvements}, {"schedule.bad", NUMBER_SIZE, &p->bad},
-        {"schedule.cooldown", NUMBER_SIZE, &p->cooldown},
+        {"schedule.lr", NUMBER_DOUBLE, &p->lr, false},   {"schedule.best", NUMBER_DOUBLE, &p->best, false},
+        {"schedule.improvements", NUMBER_SIZE, &p->improvements, false}, {"schedule.bad", NUMBER_SIZE, &p->bad, false},
+        {"schedule.cooldown", NUMBER_SIZE, &p->cooldown, false},
     };
     if (!t->scheduler.kind->learn)
         return n;
@@ -130,7 +141,8 @@ static bool number_read(const number *n, const char *written)
     return true;
 }
 
-/* ---- The tensors: parameters, optimizer state, and the parameters of before the epoch when one is under way ---- */
+/* ---- The tensors: parameters, optimizer state, and the parameters of before the epoch when one is under way; those that an average is of, and
+ * those that early stopping holds to be best ---- */
 
 typedef weft_status exchange(void *to, const weft_model *m, const named_blocks *b);
 
@@ -142,6 +154,12 @@ static weft_status each_block_set(run *r, exchange *visit, void *to, arena *a)
     if (t->step_of_epoch) {
         TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", BLOCKS_PARAMS, t->last_good}));
         TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", BLOCKS_BUFFERS, t->last_good_buffers}));
+    }
+    if (t->raw)
+        TRY(visit(to, t->model, &(named_blocks){"raw.", "", BLOCKS_PARAMS, t->raw}));
+    if (r->stopping.params && r->stopping.epoch) {
+        TRY(visit(to, t->model, &(named_blocks){"stopping.", "", BLOCKS_PARAMS, r->stopping.params}));
+        TRY(visit(to, t->model, &(named_blocks){"stopping.", "", BLOCKS_BUFFERS, r->stopping.buffers}));
     }
     for (size_t s = 0; s < MAX_STATES; s++) {
         if (!optimizer_keeps(&t->optimizer, s))
@@ -172,7 +190,8 @@ static weft_status put(void *to, const weft_model *m, const named_blocks *b)
 static weft_status write_state(run *r, const char *path, arena *a, weft_error *err)
 {
     const weft_trainer *t = r->trainer;
-    const size_t n_tensors = model_tensors(t->model, BLOCKS_PARAMS) * (2 + t->optimizer.n_states) + 2 * model_tensors(t->model, BLOCKS_BUFFERS);
+    const size_t n_params = model_tensors(t->model, BLOCKS_PARAMS), n_buffers = model_tensors(t->model, BLOCKS_BUFFERS);
+    const size_t n_tensors = n_params * (4 + t->optimizer.n_states) + 3 * n_buffers;
     outgoing out = {.tensors = arena_array(a, MAX(n_tensors, 1), sizeof(tensor)), .memory = a};
     const char *(*notes)[2] = arena_array(a, MAX_NOTES, sizeof *notes);
     identity ids[N_IDENTITY];
@@ -239,8 +258,8 @@ static weft_status compare_identity(run *r, const tensor_file *file, const char 
         return fail_memory(err);
     for (size_t i = 0; i < N_IDENTITY; i++) {
         const char *then = tensor_file_note(file, ids[i].name);
-        for (size_t k = 0; !then && k < COUNT(unsaid); k++)
-            then = strcmp(ids[i].name, unsaid[k].name) == 0 ? unsaid[k].text : NULL;
+        if (!then)
+            then = ids[i].usual;
         if (!then || strcmp(then, ids[i].text) != 0)
             status = fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the run was begun with %s \"%s\", but now it is \"%s\"; "
                           "take the settings back, or begin a new run in another folder", ids[i].name, then ? then : "", ids[i].text);
@@ -255,12 +274,15 @@ static weft_status read_state(run *r, const tensor_file *file, const char *path,
     r->metrics.task = r->best.task = r->trainer->task;
     for (size_t i = 0, n = list_numbers(r, numbers, a); i < n; i++) {
         const char *written = numbers[i].name ? tensor_file_note(file, numbers[i].name) : NULL;
+        if (!written && numbers[i].late)
+            continue;
         if (!written || !number_read(&numbers[i], written))
             return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its note \"%s\" is missing or no number; the file is damaged",
                         numbers[i].name);
     }
     r->step = r->trainer->optimizer.t;
     r->trainer->model->version++;
+    r->trainer->taken = r->trainer->model->version;
     const weft_status status = each_block_set(r, get, &(incoming){file, path, err}, a);
     return status == WEFT_NO_MEMORY ? fail_memory(err) : status;
 }

@@ -24,6 +24,8 @@ static run_record record_of(const run *r, const char *status)
         .n_epochs_asked = s->train.epochs,
         .n_parameters = r->trainer->model->graph.n_parameters,
         .n_steps = r->step,
+        .early_stop_epoch = stopping_over(r) ? r->metrics.epoch : 0,
+        .restored_epoch = r->stopping.restored ? r->stopping.epoch : 0,
         .precision = s->train.precision,
         .isa = r->trainer->kernels.isa,
         .version = weft_version(),

@@ -57,6 +57,7 @@ static weft_status run_epoch(run *r, const run_options *o, weft_error *err)
     if (r->status == RUN_STOPPED)
         return WEFT_OK;
     TRY(trainer_end_epoch(r->trainer, &r->metrics, err));
+    stopping_look(r);
     if (r->best.epoch == 0 || r->metrics.val_loss < r->best.val_loss) {
         r->best = r->metrics;
         TRY(announce(r, o, EVENT_BEST, err));
@@ -66,7 +67,7 @@ static weft_status run_epoch(run *r, const run_options *o, weft_error *err)
 
 static weft_status run_epochs(run *r, const run_options *o, weft_error *err)
 {
-    while (r->trainer->epoch < r->settings->train.epochs && !limit_reached(r) && r->status == RUN_DONE)
+    while (r->trainer->epoch < r->settings->train.epochs && !limit_reached(r) && !stopping_over(r) && r->status == RUN_DONE)
         TRY(run_epoch(r, o, err));
     return WEFT_OK;
 }
@@ -85,6 +86,10 @@ static weft_status run_all(run *r, const run_options *o, weft_error *err)
         *err = own;
     if (status != WEFT_OK && status != WEFT_DIVERGED)
         return status;
+    if (status == WEFT_OK && r->status == RUN_DONE)
+        stopping_restore(r);
+    if (status == WEFT_OK)
+        average_settle(r->trainer);
     TRY(announce(r, o, EVENT_END, err));
     return status != WEFT_OK ? status : r->status == RUN_STOPPED ? WEFT_STOPPED : WEFT_OK;
 }
@@ -92,6 +97,19 @@ static weft_status run_all(run *r, const run_options *o, weft_error *err)
 static weft_status load_init(weft_model *m, const run_settings *s, weft_error *err)
 {
     return s->train.init ? weft_model_load(m, s->train.init, err) : WEFT_OK;
+}
+
+/* "ema decay=0.99" */
+static const char *average_text(const averaging *a, char *text, size_t bytes)
+{
+    char decay[32];
+    if (strcmp(a->name, "ema") == 0)
+        snprintf(text, bytes, "ema decay=%s", print_double(a->decay, decay));
+    else if (strcmp(a->name, "swa") == 0)
+        snprintf(text, bytes, "swa start=%zu", a->start);
+    else
+        snprintf(text, bytes, "none");
+    return text;
 }
 
 /* Whether the schedule goes with the optimizer and the length of the run. The trainer asks the same, but does not know where it stands. */
@@ -109,9 +127,11 @@ static weft_status check_schedule(const run_settings *s, isa level, uint64_t ste
     return status;
 }
 
-static weft_trainer *create_trainer(weft_model *m, const run_settings *s, const weft_dataset *data, int threads, weft_error *err)
+weft_trainer *run_create_trainer(weft_model *m, const run_settings *s, const weft_dataset *data, int threads, weft_error *err)
 {
-    const size_t n = data->split[WEFT_TRAIN].n, batch = MIN(s->train.batch, n), per_epoch = (n + batch - 1) / batch;
+    const size_t n = data->split[WEFT_TRAIN].n, batch = MIN(s->train.batch, n), batches = (n + batch - 1) / batch;
+    const size_t per_epoch = (batches + s->train.accumulate - 1) / s->train.accumulate;
+    char average[64];
     uint64_t steps;
     if (!checked_mul(s->train.epochs, per_epoch, &steps))
         steps = UINT64_MAX;
@@ -122,7 +142,9 @@ static weft_trainer *create_trainer(weft_model *m, const run_settings *s, const 
                                &(weft_options){.optimizer = s->optimizer_text, .loss = s->loss_text, .scale = s->data.scale,
                                                .batch = batch, .schedule = s->schedule_text, .total_steps = steps, .seed = s->train.seed,
                                                .threads = threads, .keep_order = !s->train.shuffle,
-                                               .precision = s->train.precision},
+                                               .precision = s->train.precision, .clip_grad_norm = s->train.clip_grad_norm,
+                                               .clip_grad_value = s->train.clip_grad_value, .accumulate = s->train.accumulate,
+                                               .average = average_text(&s->train.average, average, sizeof average)},
                                err);
 }
 
@@ -144,7 +166,7 @@ weft_status run_check(const run_settings *s, const weft_dataset *data, weft_erro
     if (!m)
         return err && err->status ? err->status : WEFT_BAD_INPUT;
     const weft_status loaded = load_init(m, s, err);
-    weft_trainer *t = loaded == WEFT_OK ? create_trainer(m, s, data, 1, err) : NULL;
+    weft_trainer *t = loaded == WEFT_OK ? run_create_trainer(m, s, data, 1, err) : NULL;
     const weft_status status = t ? WEFT_OK : loaded != WEFT_OK ? loaded : WEFT_BAD_INPUT;
     weft_trainer_free(t);
     weft_model_free(m);
@@ -154,9 +176,10 @@ weft_status run_check(const run_settings *s, const weft_dataset *data, weft_erro
 static weft_status run_in_folder(run *r, weft_model *m, const weft_dataset *data, const run_options *o, weft_error *err)
 {
     TRY(load_init(m, r->settings, err));
-    r->trainer = create_trainer(m, r->settings, data, o->threads, err);
+    r->trainer = run_create_trainer(m, r->settings, data, o->threads, err);
     if (!r->trainer)
         return err && err->status ? err->status : WEFT_BAD_INPUT;
+    TRY(stopping_prepare(r, err));
     if (o->resume && checkpoint_exists(o->folder, r->memory)) {
         TRY(checkpoint_read(r, err));
         r->resumed = true;
@@ -180,6 +203,7 @@ weft_status run_train(const run_settings *settings, const weft_dataset *data, co
         result->trainer = NULL;
         result->memory = NULL;
         result->message = NULL;
+        result->stopping.params = result->stopping.buffers = NULL;
     }
     arena_deinit(&memory);
     return status;

@@ -11,6 +11,17 @@ const field data_fields[] = {
     {0},
 };
 
+static const char *const monitors[] = {"val_loss", "val_acc", "train_loss", "train_acc", NULL};
+
+static const field early_stopping_fields[] = {
+    {"patience", FIELD_SIZE, offsetof(early_stopping, patience), FIELD_BARE, .min = 0, .max = 1e18,
+     .help = "end after so many epochs in a row that are no better than the best, with that one's parameters; 0 never does"},
+    {"min_delta", FIELD_REAL, offsetof(early_stopping, min_delta), 0, .min = 0, .max = 1e9, .help = "by how much at least better is better"},
+    {"monitor", FIELD_TEXT, offsetof(early_stopping, monitor), 0, .text = "val_loss", .words = monitors,
+     .help = "what is to get better: val_loss, val_acc, train_loss or train_acc"},
+    {0},
+};
+
 const field train_fields[] = {
     {"epochs", FIELD_SIZE, offsetof(train_settings, epochs), 0, .min = 0, .max = 1e18, .value = {10},
      .help = "passes over the training set; 0 trains nothing"},
@@ -24,6 +35,17 @@ const field train_fields[] = {
      .help = "whether steps.jsonl gets a line for every step"},
     {"max_steps", FIELD_SIZE, offsetof(train_settings, max_steps), 0, .min = 0, .max = 1e18,
      .help = "end after so many steps; 0 is no limit"},
+    {"clip_grad_norm", FIELD_REAL, offsetof(train_settings, clip_grad_norm), 0, .min = 0, .max = 1e30,
+     .help = "the largest norm of all gradients together: they are shortened to it; 0 clips nothing"},
+    {"clip_grad_value", FIELD_REAL, offsetof(train_settings, clip_grad_value), 0, .min = 0, .max = 1e30,
+     .help = "the largest number in a gradient: others are brought into [-value, value]; 0 clips nothing"},
+    {"accumulate", FIELD_SIZE, offsetof(train_settings, accumulate), 0, .min = 1, .max = MAX_ACCUMULATE, .value = {1},
+     .help = "batches of a step, which goes along their gradients' sum divided by this; an epoch's last step may have fewer batches and is "
+             "divided by the same. Everything that counts steps counts these"},
+    {"early_stopping", FIELD_MAP, offsetof(train_settings, early_stopping), 0, .fields = early_stopping_fields,
+     .help = "ends a run that no longer gets better"},
+    {"average", FIELD_MAP, offsetof(train_settings, average), 0, .fields = average_fields,
+     .help = "what is evaluated and saved: the parameters, or an average of them"},
     {"precision", FIELD_TEXT, offsetof(train_settings, precision), 0, .text = "fp32",
      .help = "fp32; or bf16: products of numbers rounded to 8 bits, several times as fast on CPUs that have them"},
     {"init", FIELD_TEXT, offsetof(train_settings, init), 0,

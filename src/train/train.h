@@ -54,7 +54,18 @@ weft_status model_import(const weft_model *m, const named_blocks *to, const tens
 /* How many tensors model_export makes of blocks of that kind. */
 size_t model_tensors(const weft_model *m, block_kind kind);
 
-/* ---- The trainer (trainer.c, evaluate.c) ---- */
+/* ---- The trainer (trainer.c, evaluate.c, average.c) ---- */
+
+/* What the model holds of the parameters that steps move. */
+typedef struct averaging {
+    const char *name; /* "none", "ema", "swa" */
+    double decay;     /* ema */
+    size_t start;     /* swa: the first epoch, from 1 */
+} averaging;
+
+extern const field average_fields[];
+
+enum { MAX_ACCUMULATE = 1 << 20 };
 
 /* The samples of a batch. */
 typedef struct drawn_batch {
@@ -77,13 +88,21 @@ struct weft_trainer {
     operand (*copies)[N_COPIES];  /* [n_nodes]: of the model's parameters; NULL: the kernels want none */
     uint64_t copied;              /* the model's version that they are of */
     pool *threads;
+    averaging average;
+    real **raw;                   /* [n_nodes]: what steps move, where the model holds an average of it; NULL: they move the model's */
+    uint64_t taken;               /* the model's version that the raw ones go with */
+    real shares[2];               /* of ema, in this step */
+    size_t n_averaged;            /* epochs in swa's mean */
+    real **sums;                  /* [n_nodes]: of the gradients of n_summed batches; NULL: every batch is a step */
+    size_t n_summed;
+    plan *update;                 /* from those sums to a step; NULL: there is none, or not yet */
     plan *train[2], *evaluate[2]; /* by batch size: the full one and the last, smaller one; compiled when first needed */
     size_t train_batch[2], evaluate_batch[2];
     drawn_batch drawn[2]; /* the batch of the step that runs and of the one behind it, in turns */
     real **last_good, **last_good_buffers; /* [n_nodes]: those of before the epoch */
     size_t epoch;         /* epochs done */
     size_t step_of_epoch; /* steps done in the one that is under way */
-    double loss_sum;      /* of those steps */
+    double loss_sum;      /* of those steps' batches */
     double train_seconds;
     const node *broken;   /* where it diverged: the first layer whose output was not finite */
     arena memory;
@@ -94,15 +113,24 @@ struct weft_trainer {
 weft_status schedule_begin(scheduler *s, optimizer *o, uint64_t steps, uint64_t steps_per_epoch, where at, weft_error *err);
 /* What its plans are made from. */
 plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n);
-/* Where anybody but this trainer's own steps changed the parameters, makes their copies anew; before every step. */
+/* Where anybody but this trainer's own steps changed the parameters, takes them and makes their copies anew; before every step. */
 void trainer_copy_parameters(weft_trainer *t);
 /* The plan for batches of n samples, compiled at its first use. NULL: no memory. */
 plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err);
 /* What the loss's mean over a batch divides by: the number of samples, or the sum of their weights. */
 double trainer_weight(const weft_trainer *t, const batch *b);
 size_t trainer_steps_per_epoch(const weft_trainer *t); /* 0: it has no data set */
-/* The next step of the epoch that is under way; *loss is its batch's. WEFT_DIVERGED: the loss was not finite; the parameters are those
- * of before the epoch, and `err` names the step and the layer. */
+weft_status average_read(averaging *a, const char *spec, arena *memory, weft_error *err);
+/* What the fields alone cannot say; adds to err. */
+weft_status average_check(const averaging *a, where at, weft_error *err);
+weft_status average_prepare(weft_trainer *t, weft_error *err);
+/* Makes the shares of the step that the optimizer has begun. */
+void average_begin_step(weft_trainer *t);
+void average_end_epoch(weft_trainer *t);
+/* Gives the model what it is to hold, where an epoch has not ended. */
+void average_settle(weft_trainer *t);
+/* The next step of the epoch that is under way, of as many batches as the options accumulate; *loss is the mean of theirs. WEFT_DIVERGED: the
+ * loss was not finite; the parameters are those of before the epoch, and `err` names the step and the layer. */
 weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err);
 /* After the last step: evaluates both splits, fills the metrics, begins the next epoch. */
 weft_status trainer_end_epoch(weft_trainer *t, weft_metrics *metrics, weft_error *err);
@@ -163,11 +191,21 @@ typedef struct data_settings {
     bool allow_trailing;
 } data_settings;
 
+typedef struct early_stopping {
+    size_t patience; /* 0: never */
+    double min_delta;
+    const char *monitor;
+} early_stopping;
+
 typedef struct train_settings {
     size_t epochs, batch;
     uint64_t seed;
     bool shuffle, log_steps;
     size_t max_steps; /* 0: no limit */
+    double clip_grad_norm, clip_grad_value; /* 0: not clipped */
+    size_t accumulate;
+    early_stopping early_stopping;
+    averaging average;
     const char *init; /* NULL: drawn */
     const char *precision; /* "fp32", "bf16" */
 } train_settings;
@@ -194,6 +232,15 @@ typedef enum event_kind {
     EVENT_END,    /* done, diverged or stopped; the trainer still stands */
 } event_kind;
 
+/* What early stopping knows of the epochs so far (stopping.c). */
+typedef struct stopping {
+    double best;   /* of what is monitored */
+    size_t epoch;  /* when it was that; 0: never yet */
+    size_t waited; /* epochs since */
+    real **params, **buffers; /* of then; NULL: nobody asks */
+    bool restored; /* and now the model's again */
+} stopping;
+
 /* A run as its listeners see it. */
 typedef struct run {
     const run_settings *settings;
@@ -204,6 +251,7 @@ typedef struct run {
     double loss;          /* of the last one */
     weft_metrics metrics; /* of the last epoch */
     weft_metrics best;    /* of the epoch with the lowest validation loss; epoch 0: none yet */
+    stopping stopping;
     run_status status;    /* at EVENT_END */
     const char *message;  /* of a diverged run: the step and the layer */
     bool resumed;
@@ -231,8 +279,18 @@ typedef struct run_options {
  * WEFT_DIVERGED, WEFT_STOPPED: everything is saved. */
 weft_status run_train(const run_settings *settings, const weft_dataset *data, const run_options *options, run *result,
                       weft_error *err);
+/* The trainer of such a run. */
+weft_trainer *run_create_trainer(weft_model *m, const run_settings *s, const weft_dataset *data, int threads, weft_error *err);
 /* Whether the settings fit the data set and each other: shapes, classes, the file to start from. Adds every mistake to `err`. */
 weft_status run_check(const run_settings *settings, const weft_dataset *data, weft_error *err);
+
+weft_status stopping_prepare(run *r, weft_error *err);
+/* After an epoch. */
+void stopping_look(run *r);
+/* Whether it has waited long enough. */
+bool stopping_over(const run *r);
+/* Gives the model the best epoch's parameters, where there are others. */
+void stopping_restore(run *r);
 
 /* Cuts a file of lines behind its first n, where there is one. */
 weft_status keep_lines(const char *path, uint64_t n, weft_error *err);

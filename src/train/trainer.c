@@ -40,13 +40,17 @@ static weft_status read_texts(weft_trainer *t, weft_error *err)
     const setting *l = setting_from_spec(&t->memory, loss_text, (where){"loss", 0, 0}, err);
     if (!o || !l)
         return WEFT_BAD_INPUT;
-    const weft_status one = optimizer_read(&t->optimizer, o, t->model->level, &t->memory, err);
+    weft_status one = optimizer_read(&t->optimizer, o, t->model->level, &t->memory, err);
+    if (one == WEFT_OK)
+        one = plan_check_groups(&t->optimizer, t->model->level, o, err);
     const weft_status other = loss_read(&t->loss, &t->loss_fields, l, t->model->level, &t->memory, err);
     const weft_status third = read_schedule(t, err);
     const char *precision = t->options.precision ? t->options.precision : "fp32";
     const bool known = precision_kernels(precision, t->model->level, (where){"precision", 0, 0}, &t->kernels, err);
-    t->options.optimizer = t->options.loss = t->options.schedule = t->options.precision = NULL; /* the caller's; used up */
-    return one != WEFT_OK ? one : other != WEFT_OK ? other : third != WEFT_OK ? third : known ? WEFT_OK : WEFT_BAD_INPUT;
+    const weft_status average = average_read(&t->average, t->options.average, &t->memory, err);
+    t->options.optimizer = t->options.loss = t->options.schedule = t->options.precision = t->options.average = NULL; /* the caller's; used up */
+    return one != WEFT_OK ? one : other != WEFT_OK ? other
+         : third != WEFT_OK ? third : average != WEFT_OK ? average : known ? WEFT_OK : WEFT_BAD_INPUT;
 }
 
 /* Whether every layer can do with the n samples of a training step. */
@@ -132,12 +136,26 @@ static weft_status prepare_copies(weft_trainer *t, weft_error *err)
     return t->copies ? WEFT_OK : fail_memory(err);
 }
 
+static weft_status check_options(const weft_options *o, weft_error *err)
+{
+    if (!(o->scale > 0) || !isfinite(o->scale))
+        return fail(err, WEFT_BAD_INPUT, (where){"scale", 0, 0}, "samples are divided by the scale: it must be above 0");
+    if (!(o->clip_grad_norm >= 0) || !(o->clip_grad_value >= 0))
+        return fail(err, WEFT_BAD_INPUT, (where){o->clip_grad_norm >= 0 ? "clip_grad_value" : "clip_grad_norm", 0, 0},
+                    "what gradients are clipped to must be above 0, or 0 for not at all");
+    if (o->accumulate > MAX_ACCUMULATE)
+        return fail(err, WEFT_BAD_INPUT, (where){"accumulate", 0, 0}, "a step takes at most %d batches, not %zu", MAX_ACCUMULATE, o->accumulate);
+    if (o->clip_grad_norm > 0 && o->clip_grad_value > 0)
+        return fail(err, WEFT_BAD_INPUT, (where){"clip_grad_value", 0, 0},
+                    "gradients are clipped by their norm or by their value; leave clip_grad_norm or clip_grad_value out");
+    return WEFT_OK;
+}
+
 static weft_status prepare(weft_trainer *t, weft_error *err)
 {
     weft_model *m = t->model;
     TRY(read_texts(t, err));
-    if (!(t->options.scale > 0) || !isfinite(t->options.scale))
-        return fail(err, WEFT_BAD_INPUT, (where){"scale", 0, 0}, "samples are divided by the scale: it must be above 0");
+    TRY(check_options(&t->options, err));
     if (!t->data && !m->weights)
         return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "without a data set the model's parameters must exist; call weft_model_init");
     if (!m->weights)
@@ -153,13 +171,17 @@ static weft_status prepare(weft_trainer *t, weft_error *err)
         t->drawn[i].index = arena_array(&t->memory, t->options.batch, sizeof *t->drawn[i].index);
     t->last_good = model_blocks(m, BLOCKS_PARAMS, &t->memory);
     t->last_good_buffers = model_blocks(m, BLOCKS_BUFFERS, &t->memory);
-    if (!numbers || !t->drawn[0].index || !t->drawn[1].index || !t->last_good || !t->last_good_buffers)
+    t->sums = t->options.accumulate > 1 ? model_blocks(m, BLOCKS_PARAMS, &t->memory) : NULL;
+    if (!numbers || !t->drawn[0].index || !t->drawn[1].index || !t->last_good || !t->last_good_buffers ||
+        (t->options.accumulate > 1 && !t->sums))
         return fail_memory(err);
     for (size_t i = 0; i < m->graph.n_nodes; i++)
         numbers[i] = m->graph.nodes[i].block_numbers;
     TRY(prepare_copies(t, err));
+    TRY(average_prepare(t, err));
     TRY(schedule_begin(&t->scheduler, &t->optimizer, t->options.total_steps, trainer_steps_per_epoch(t), schedule_option, err));
     TRY(optimizer_prepare(&t->optimizer, m->graph.n_nodes, numbers, &t->memory, err));
+    TRY(plan_group(&m->graph, &t->optimizer, &t->memory, err));
     t->threads = pool_create(t->options.threads, err);
     return t->threads ? WEFT_OK : err && err->status ? err->status : WEFT_NO_MEMORY;
 }
@@ -179,6 +201,8 @@ weft_trainer *weft_trainer_create(weft_model *model, const weft_dataset *data, c
         t->options.batch = 32;
     if (t->options.scale == 0)
         t->options.scale = 1;
+    if (!t->options.accumulate)
+        t->options.accumulate = 1;
     if (prepare(t, err) == WEFT_OK)
         return t;
     weft_trainer_free(t);
@@ -193,6 +217,7 @@ void weft_trainer_free(weft_trainer *t)
         plan_free(t->train[i]);
         plan_free(t->evaluate[i]);
     }
+    plan_free(t->update);
     pool_free(t->threads);
     arena_deinit(&t->memory);
     free(t);
@@ -200,11 +225,14 @@ void weft_trainer_free(weft_trainer *t)
 
 plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n)
 {
-    const bool train = mode == PLAN_TRAIN;
+    const bool train = mode == PLAN_TRAIN || mode == PLAN_UPDATE;
     return (plan_spec){.graph = &t->model->graph, .kernels = train ? &t->kernels : t->model->kernels, .mode = mode, .batch = n,
-                       .weights = t->model->weights, .buffers = t->model->buffers,
+                       .weights = train && t->raw ? t->raw : t->model->weights, .buffers = t->model->buffers,
                        .copies = train ? t->copies : NULL, .loss = t->loss, .loss_fields = t->loss_fields,
-                       .optimizer = &t->optimizer};
+                       .optimizer = &t->optimizer,
+                       .rules = {.clip_norm = t->options.clip_grad_norm, .clip_value = t->options.clip_grad_value, .sums = t->sums,
+                                 .share = (real)(1.0 / (double)t->options.accumulate),
+                                 .averages = strcmp(t->average.name, "ema") == 0 ? t->model->weights : NULL, .shares = t->shares}};
 }
 
 plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err)
@@ -222,10 +250,18 @@ plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err)
     return plans[slot];
 }
 
-size_t trainer_steps_per_epoch(const weft_trainer *t)
+static size_t batches_per_epoch(const weft_trainer *t)
 {
     return t->data ? (t->data->split[WEFT_TRAIN].n + t->options.batch - 1) / t->options.batch : 0;
 }
+
+size_t trainer_steps_per_epoch(const weft_trainer *t)
+{
+    return (batches_per_epoch(t) + t->options.accumulate - 1) / t->options.accumulate;
+}
+
+/* The batches of the first n steps of an epoch. */
+static size_t batches_of(const weft_trainer *t, size_t n) { return MIN(n * t->options.accumulate, batches_per_epoch(t)); }
 
 /* The model as it was before the epoch. */
 static void keep_model(weft_trainer *t)
@@ -241,9 +277,17 @@ static void take_model_back(weft_trainer *t)
     t->model->version++;
 }
 
+/* Of the loss, or of the gradients' norm where that is clipped. */
 static weft_status diverged(weft_trainer *t, double loss, weft_error *err)
 {
     const unsigned long long number = t->optimizer.t;
+    for (size_t i = 0; t->sums && i < t->model->graph.n_nodes; i++)
+        if (t->sums[i])
+            memset(t->sums[i], 0, t->model->graph.nodes[i].block_numbers * sizeof(real));
+    t->n_summed = 0;
+    if (isfinite(loss))
+        return fail(err, WEFT_DIVERGED, (where){"training", 0, 0},
+                    "step %llu: the norm of the gradients is not finite, although the loss is; try a lower learning rate", number);
     if (t->broken)
         return fail(err, WEFT_DIVERGED, (where){"training", 0, 0},
                     "step %llu: the loss is %s; layer %s (%s) is the first whose output is not finite; try a lower learning rate",
@@ -255,28 +299,44 @@ static weft_status diverged(weft_trainer *t, double loss, weft_error *err)
 void trainer_copy_parameters(weft_trainer *t)
 {
     const plan_spec spec = trainer_spec(t, PLAN_TRAIN, 1);
+    if (t->raw && t->taken != t->model->version)
+        model_copy_blocks(t->model, BLOCKS_PARAMS, t->model->weights, t->raw);
     for (size_t i = 0; t->copies && t->copied != t->model->version && i < t->model->graph.n_nodes; i++)
-        if (t->model->weights[i])
+        if (spec.weights[i])
             plan_copy_weights(&spec, &t->model->graph.nodes[i]);
-    t->copied = ++t->model->version;
+    t->copied = t->taken = ++t->model->version;
 }
 
-/* One step on a batch whose plan exists. */
-static weft_status run_step(weft_trainer *t, plan *p, batch *b, double *loss, weft_error *err)
+/* From the gradients' sums to a step; *loss is the last batch's. */
+static weft_status take_step(weft_trainer *t, double loss, weft_error *err)
+{
+    const plan_spec spec = trainer_spec(t, PLAN_UPDATE, 1);
+    if (!t->update && !(t->update = plan_compile(&spec, err)))
+        return WEFT_NO_MEMORY;
+    t->n_summed = 0;
+    return plan_run(t->update, NULL, t->threads) ? WEFT_OK : diverged(t, loss, err);
+}
+
+/* A batch whose plan exists: a step, or a part of one. */
+static weft_status run_batch(weft_trainer *t, plan *p, batch *b, double *loss, weft_error *err)
 {
     b->weight = trainer_weight(t, b);
     if (b->weight == 0)
         return fail(err, WEFT_BAD_INPUT, (where){"training", 0, 0}, "step %llu: no sample of the batch counts: %s passes their labels over, or "
                     "their weights are 0; a larger batch would have others", (unsigned long long)t->optimizer.t + 1, t->loss->name);
     trainer_copy_parameters(t);
-    follow_schedule(&t->optimizer, &t->scheduler, t->epoch);
-    optimizer_begin(&t->optimizer);
+    if (t->n_summed == 0) {
+        follow_schedule(&t->optimizer, &t->scheduler, t->epoch);
+        optimizer_begin(&t->optimizer);
+    }
+    average_begin_step(t);
     const bool finite = plan_run(p, b, t->threads);
     *loss = plan_mean_loss(p);
-    if (finite)
-        return WEFT_OK;
-    t->broken = plan_first_broken(p);
-    return diverged(t, *loss, err);
+    if (!finite) {
+        t->broken = isfinite(*loss) ? NULL : plan_first_broken(p);
+        return diverged(t, *loss, err);
+    }
+    return t->sums && ++t->n_summed == t->options.accumulate ? take_step(t, *loss, err) : WEFT_OK;
 }
 
 /* Batch k of the epoch that is under way; in a place that the batch behind it does not take. */
@@ -291,40 +351,78 @@ static const drawn_batch *draw(weft_trainer *t, size_t k)
     return d;
 }
 
-weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err)
+static weft_status run_drawn(weft_trainer *t, size_t k, double *loss, weft_error *err)
 {
-    const double begin = now_seconds();
     const data_split *s = &t->data->split[WEFT_TRAIN];
-    if (t->step_of_epoch == 0) {
-        keep_model(t);
-        t->loss_sum = t->train_seconds = 0;
-    }
-    const drawn_batch *now = draw(t, t->step_of_epoch), *next = draw(t, t->step_of_epoch + 1);
+    const drawn_batch *now = draw(t, k), *next = draw(t, k + 1);
     plan *p = trainer_plan(t, PLAN_TRAIN, now->n, err);
     if (!p)
         return WEFT_NO_MEMORY;
     batch b = {.samples = s->samples, .bytes = t->data->type == DTYPE_U8, .scale = t->options.scale, .labels = s->labels,
-                     .targets = s->targets, .index = now->index, .n = now->n, .seed = t->options.seed,
-                     .number = t->epoch * trainer_steps_per_epoch(t) + t->step_of_epoch, .next = next->index, .n_next = next->n};
-    const weft_status status = run_step(t, p, &b, loss, err);
+               .targets = s->targets, .index = now->index, .n = now->n, .seed = t->options.seed, .number = t->epoch * batches_per_epoch(t) + k,
+               .next = next->index, .n_next = next->n};
+    return run_batch(t, p, &b, loss, err);
+}
+
+/* The batches of a step; *sum: of their losses. */
+static weft_status run_step(weft_trainer *t, size_t first, size_t last, double *sum, weft_error *err)
+{
+    double loss = 0;
+    for (size_t k = first; k < last; k++) {
+        const weft_status status = run_drawn(t, k, &loss, err);
+        *sum += loss;
+        TRY(status);
+    }
+    return t->n_summed ? take_step(t, loss, err) : WEFT_OK; /* fewer than there should be */
+}
+
+weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err)
+{
+    const double begin = now_seconds();
+    if (t->step_of_epoch == 0) {
+        keep_model(t);
+        t->loss_sum = t->train_seconds = 0;
+    }
+    const size_t first = batches_of(t, t->step_of_epoch), last = batches_of(t, t->step_of_epoch + 1);
+    double sum = 0;
+    const weft_status status = run_step(t, first, last, &sum, err);
     if (status == WEFT_DIVERGED)
         take_model_back(t);
-    t->loss_sum += *loss;
+    *loss = sum / (double)(last - first);
+    t->loss_sum += sum;
     t->step_of_epoch++;
     t->train_seconds += now_seconds() - begin;
     return status;
 }
 
+/* What the layers' l1 and l2 add to what is minimised. */
+static double penalty(const weft_trainer *t)
+{
+    double sum = 0;
+    for (size_t i = 0; i < t->model->graph.n_nodes; i++) {
+        const node *n = &t->model->graph.nodes[i];
+        operand w = n->block;
+        w.data = t->model->weights[i];
+        for (size_t r = 0; (n->training.l1 != 0 || n->training.l2 != 0) && r < n->weight_rows; r++)
+            for (size_t c = 0; c < w.cols; c++) {
+                const double one = (double)*element(&w, r, c);
+                sum += n->training.l1 * fabs(one) + n->training.l2 * one * one;
+            }
+    }
+    return sum;
+}
+
 weft_status trainer_end_epoch(weft_trainer *t, weft_metrics *metrics, weft_error *err)
 {
     const double begin = now_seconds();
+    average_end_epoch(t);
     evaluation train = {0}, val = {0};
     TRY(trainer_evaluate_split(t, WEFT_TRAIN, &train, err));
     TRY(trainer_evaluate_split(t, WEFT_TEST, &val, err));
     t->epoch++;
     *metrics = (weft_metrics){
         .epoch = t->epoch,
-        .train_loss = t->loss_sum / (double)t->step_of_epoch,
+        .train_loss = t->loss_sum / (double)batches_of(t, t->step_of_epoch),
         .train_acc = train.score.acc,
         .val_loss = val.loss,
         .val_acc = val.score.acc,
@@ -344,6 +442,7 @@ weft_status trainer_end_epoch(weft_trainer *t, weft_metrics *metrics, weft_error
         .val_f1 = val.score.f1,
         .val_f1_macro = val.score.f1_macro,
         .val_auroc = val.score.auroc,
+        .penalty = penalty(t),
     };
     t->step_of_epoch = 0;
     if (isfinite(train.loss) && isfinite(val.loss)) {
@@ -399,7 +498,7 @@ static weft_status callers_batch(const weft_trainer *t, const weft_batch *b, bat
                     t->loss->name);
     TRY((classes ? check_labels : check_targets)(t, b, err));
     *out = (batch){.samples = b->x, .scale = 1, .labels = classes ? b->y : NULL, .targets = classes ? NULL : b->targets, .n = b->n,
-                   .seed = t->options.seed, .number = t->optimizer.t};
+                   .seed = t->options.seed, .number = t->optimizer.t * t->options.accumulate + t->n_summed};
     return WEFT_OK;
 }
 
@@ -409,7 +508,7 @@ weft_status weft_trainer_step(weft_trainer *t, const weft_batch *given, double *
     TRY(callers_batch(t, given, &b, err));
     TRY(check_batch(t, b.n, err));
     plan *p = trainer_plan(t, PLAN_TRAIN, b.n, err);
-    return p ? run_step(t, p, &b, loss, err) : WEFT_NO_MEMORY;
+    return p ? run_batch(t, p, &b, loss, err) : WEFT_NO_MEMORY;
 }
 
 weft_status weft_trainer_evaluate(weft_trainer *t, const weft_batch *given, double *loss, size_t *n_correct, weft_error *err)

@@ -1,0 +1,60 @@
+/* Early stopping: ends a run that no longer gets better, with its best epoch's parameters (Prechelt, "Early stopping - but when?", 1998; as
+ * keras.callbacks.EarlyStopping does it with restore_best_weights). */
+#include <string.h>
+
+#include "train/train.h"
+
+static const early_stopping *settings_of(const run *r) { return &r->settings->train.early_stopping; }
+
+weft_status stopping_prepare(run *r, weft_error *err)
+{
+    const weft_model *m = r->trainer->model;
+    if (!settings_of(r)->patience)
+        return WEFT_OK;
+    r->stopping.params = model_blocks(m, BLOCKS_PARAMS, r->memory);
+    r->stopping.buffers = model_blocks(m, BLOCKS_BUFFERS, r->memory);
+    return r->stopping.params && r->stopping.buffers ? WEFT_OK : fail_memory(err);
+}
+
+/* What is monitored, so that less is better. */
+static double monitored(const run *r)
+{
+    const weft_metrics *m = &r->metrics;
+    const struct {
+        const char *name;
+        double value;
+    } all[] = {{"val_loss", m->val_loss}, {"val_acc", -m->val_acc}, {"train_loss", m->train_loss}, {"train_acc", -m->train_acc}};
+    size_t i = 0;
+    while (strcmp(all[i].name, settings_of(r)->monitor) != 0)
+        i++;
+    return all[i].value;
+}
+
+void stopping_look(run *r)
+{
+    stopping *s = &r->stopping;
+    const weft_model *m = r->trainer->model;
+    if (!s->params)
+        return;
+    s->waited++;
+    if (s->epoch && !(monitored(r) < s->best - settings_of(r)->min_delta))
+        return;
+    s->best = monitored(r);
+    s->epoch = r->metrics.epoch;
+    s->waited = 0;
+    model_copy_blocks(m, BLOCKS_PARAMS, m->weights, s->params);
+    model_copy_blocks(m, BLOCKS_BUFFERS, m->buffers, s->buffers);
+}
+
+bool stopping_over(const run *r) { return r->stopping.params && r->stopping.waited >= settings_of(r)->patience; }
+
+void stopping_restore(run *r)
+{
+    if (!r->stopping.params || !r->stopping.epoch)
+        return;
+    weft_model *m = r->trainer->model;
+    model_copy_blocks(m, BLOCKS_PARAMS, r->stopping.params, m->weights);
+    model_copy_blocks(m, BLOCKS_BUFFERS, r->stopping.buffers, m->buffers);
+    m->version++;
+    r->stopping.restored = true;
+}
