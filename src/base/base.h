@@ -164,7 +164,7 @@ typedef struct field {
     unsigned flags; /* REQUIRED; range without its MIN or MAX; BARE: the values without a key go to these, in order */
     double min, max; /* of numbers, of each of several; a max of at most min: no upper limit */
     double value[2]; /* the default: a number, a pair, 0 or 1 */
-    const char *text; /* the default of a text; NULL: unset */
+    const char *text; /* the default of a text, NULL: unset; of a size above 0: the word that stands for 0 */
     const char *const *words; /* what a text can be, ending with NULL; NULL: anything */
     const struct field *fields; /* of a map */
     const char *help; /* one line */

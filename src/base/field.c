@@ -134,8 +134,10 @@ static void read_whole(reader *r, const field *f, const setting *s, void *at)
 {
     uint64_t x;
     char buffer[QUOTE_BYTES];
-    if (s->kind != SETTING_SCALAR || !parse_u64(s->text, &x) || (f->type == FIELD_SIZE && x > SIZE_MAX))
-        MISTAKE(r, s->at, "%s must be a whole number, not %s", f->name, quote(s, buffer));
+    if (f->text && s->kind == SETTING_SCALAR && strcmp(s->text, f->text) == 0)
+        *(size_t *)at = 0;
+    else if (s->kind != SETTING_SCALAR || !parse_u64(s->text, &x) || (f->type == FIELD_SIZE && x > SIZE_MAX))
+        MISTAKE(r, s->at, "%s must be a whole number%s%s, not %s", f->name, f->text ? " or " : "", f->text ? f->text : "", quote(s, buffer));
     else if (!check_range(r, f, s, (double)x, ""))
         return;
     else if (f->type == FIELD_SIZE)
@@ -499,7 +501,10 @@ static void add_value(const field *f, const void *at, text *t)
     char first[32], second[32];
     switch (f->type) {
     case FIELD_SIZE:
-        text_printf(t, "%zu", *(const size_t *)at);
+        if (f->text && *(const size_t *)at == 0)
+            text_add(t, f->text);
+        else
+            text_printf(t, "%zu", *(const size_t *)at);
         break;
     case FIELD_U64:
         text_printf(t, "%llu", (unsigned long long)*(const uint64_t *)at);

@@ -19,7 +19,7 @@ static size_t node_parameters(const node *n)
     return sum;
 }
 
-static void print_layers(const weft_model *m, const run_settings *s, double flops, size_t bytes)
+static void print_layers(const weft_model *m, const run_settings *s, size_t batch, double flops, size_t bytes)
 {
     printf("%-5s  %-24s  %10s  %10s  %12s\n", "layer", "", "in", "out", "parameters");
     for (size_t i = 0; i < m->graph.n_nodes; i++) {
@@ -27,11 +27,11 @@ static void print_layers(const weft_model *m, const run_settings *s, double flop
         printf("%5s  %-24s  %10zu  %10zu  %12zu\n", n->path, n->op->name, n->in, n->out, node_parameters(n));
     }
     printf("\n%zu parameters, %.2f MB as float32\n", m->graph.n_parameters, 4e-6 * (double)m->graph.n_parameters);
-    printf("a training step of batch %zu with %s in %s: %.2f MFLOP, %.2f MB of buffers\n", s->train.batch, s->optimizer_text,
+    printf("a training step of batch %zu with %s in %s: %.2f MFLOP, %.2f MB of buffers\n", batch, s->optimizer_text,
            s->train.precision, flops / 1e6, (double)bytes / 1e6);
 }
 
-static void print_json(const weft_model *m, const run_settings *s, double flops, size_t bytes)
+static void print_json(const weft_model *m, const run_settings *s, size_t batch, double flops, size_t bytes)
 {
     char number[32];
     printf("{\"layers\": [");
@@ -40,7 +40,7 @@ static void print_json(const weft_model *m, const run_settings *s, double flops,
         printf("%s{\"layer\": \"%s\", \"name\": \"%s\", \"in\": %zu, \"out\": %zu, \"parameters\": %zu}", i ? ", " : "", n->path, n->op->name, n->in,
                n->out, node_parameters(n));
     }
-    printf("], \"parameters\": %zu, \"batch\": %zu, \"precision\": \"%s\", \"step_flops\": %s, \"step_buffer_bytes\": %zu}\n", m->graph.n_parameters, s->train.batch,
+    printf("], \"parameters\": %zu, \"batch\": %zu, \"precision\": \"%s\", \"step_flops\": %s, \"step_buffer_bytes\": %zu}\n", m->graph.n_parameters, batch,
            s->train.precision, print_double(flops, number), bytes);
 }
 
@@ -49,11 +49,12 @@ static int summarise(args *a, const run_settings *s)
     weft_error err = {0};
     int code = EXIT_FAILED;
     weft_dataset *data = open_data(s->data.set, s->data.allow_trailing, &err);
+    const size_t batch = data ? train_batch(&s->train, data) : 0;
     weft_model *m = data ? weft_model_create(s->model_text, &err) : NULL;
     weft_trainer *t = m ? run_create_trainer(m, s, data, 1, &err) : NULL;
-    plan *p = t ? trainer_plan(t, PLAN_TRAIN, s->train.batch, &err) : NULL;
+    plan *p = t ? trainer_plan(t, PLAN_TRAIN, batch, &err) : NULL;
     if (p) {
-        (a->json ? print_json : print_layers)(m, s, plan_flops(p), plan_arena_bytes(p));
+        (a->json ? print_json : print_layers)(m, s, batch, plan_flops(p), plan_arena_bytes(p));
         text steps = {0};
         if (a->plan) {
             plan_print(p, &steps);

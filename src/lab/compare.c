@@ -147,7 +147,7 @@ static double estimate(const trial *t, const weft_dataset *data, arena *scratch)
         return 0;
     double passes = (double)train->epochs;
     if (train->max_steps)
-        passes = MIN(passes, (double)train->max_steps * (double)train->batch / (double)samples);
+        passes = MIN(passes, (double)train->max_steps * (double)train_batch(train, data) / (double)samples);
     return passes * (double)samples * (double)g.n_parameters;
 }
 

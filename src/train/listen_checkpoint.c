@@ -40,7 +40,7 @@ static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
         {"schedule", scheduler_text(&r->trainer->scheduler, a), "none"},
         {"data", fingerprint, NULL},
         {"data.scale", arena_text(a, print_double(s->data.scale, number)), NULL},
-        {"train.batch", arena_printf(a, "%zu", s->train.batch), NULL},
+        {"train.batch", arena_printf(a, "%zu", train_batch(&s->train, r->trainer->data)), NULL},
         {"train.seed", arena_printf(a, "%llu", (unsigned long long)s->train.seed), NULL},
         {"train.shuffle", s->train.shuffle ? "true" : "false", NULL},
         /* each unit of bf16 has its own bits: a run keeps to one */

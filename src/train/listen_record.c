@@ -20,7 +20,7 @@ static run_record record_of(const run *r, const char *status)
         .loss = s->loss_text,
         .task = r->trainer->task,
         .scale = s->data.scale,
-        .batch = s->train.batch,
+        .batch = train_batch(&s->train, r->trainer->data),
         .n_epochs_asked = s->train.epochs,
         .n_parameters = r->trainer->model->graph.n_parameters,
         .n_steps = r->step,

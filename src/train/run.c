@@ -129,7 +129,7 @@ static weft_status check_schedule(const run_settings *s, isa level, uint64_t ste
 
 weft_trainer *run_create_trainer(weft_model *m, const run_settings *s, const weft_dataset *data, int threads, weft_error *err)
 {
-    const size_t n = data->split[WEFT_TRAIN].n, batch = MIN(s->train.batch, n), batches = (n + batch - 1) / batch;
+    const size_t n = data->split[WEFT_TRAIN].n, batch = MIN(train_batch(&s->train, data), n), batches = (n + batch - 1) / batch;
     const size_t per_epoch = (batches + s->train.accumulate - 1) / s->train.accumulate;
     char average[64];
     uint64_t steps;

@@ -1,6 +1,8 @@
 /* What `data:` and `train:` of an experiment can say. */
 #include "train/train.h"
 
+size_t train_batch(const train_settings *s, const weft_dataset *data) { return s->batch ? s->batch : data->split[WEFT_TRAIN].n; }
+
 const field data_fields[] = {
     {"set", FIELD_TEXT, offsetof(data_settings, set), FIELD_REQUIRED,
      .help = "a data set's name, such as fashion-mnist, or a folder that holds one"},
@@ -25,8 +27,8 @@ static const field early_stopping_fields[] = {
 const field train_fields[] = {
     {"epochs", FIELD_SIZE, offsetof(train_settings, epochs), 0, .min = 0, .max = 1e18, .value = {10},
      .help = "passes over the training set; 0 trains nothing"},
-    {"batch", FIELD_SIZE, offsetof(train_settings, batch), 0, .min = 1, .max = 1 << 24, .value = {32},
-     .help = "samples of a step; the last batch of an epoch may be smaller"},
+    {"batch", FIELD_SIZE, offsetof(train_settings, batch), 0, .min = 1, .max = 1 << 24, .value = {32}, .text = "full",
+     .help = "samples of a step; the last batch of an epoch may be smaller; full: all of the training set"},
     {"seed", FIELD_U64, offsetof(train_settings, seed), 0, .value = {1},
      .help = "of the first parameters and of the shuffle, 0 to 2^64 - 1"},
     {"shuffle", FIELD_BOOL, offsetof(train_settings, shuffle), 0, .value = {1},

@@ -198,7 +198,7 @@ typedef struct early_stopping {
 } early_stopping;
 
 typedef struct train_settings {
-    size_t epochs, batch;
+    size_t epochs, batch; /* batch 0: all of the training set */
     uint64_t seed;
     bool shuffle, log_steps;
     size_t max_steps; /* 0: no limit */
@@ -211,6 +211,9 @@ typedef struct train_settings {
 } train_settings;
 
 extern const field data_fields[], train_fields[];
+
+/* The samples of a step, as they were asked for. */
+size_t train_batch(const train_settings *s, const weft_dataset *data);
 
 /* One run, everything resolved. */
 typedef struct run_settings {
