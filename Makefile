@@ -151,7 +151,7 @@ mutants: check-deps
 
 # ---- Tests: unit tests are C programs, the rest are Python programs that run the command; all print TAP ----
 # Those of a build in double: what must be near something else can be nearer there. The first asks for more than floats have.
-DOUBLE_TESTS := test_gradients test_op test_optim test_plan_numbers
+DOUBLE_TESTS := test_gradients test_lbfgs test_op test_optim test_plan_numbers
 FLOAT_TESTS := $(filter-out $(firstword $(DOUBLE_TESTS)),$(patsubst tests/%.c,%,$(wildcard tests/test_*.c)))
 TESTS := $(addprefix $(BUILD)/tests/,$(if $(DOUBLE),$(DOUBLE_TESTS),$(FLOAT_TESTS)))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))

@@ -109,7 +109,7 @@ const char *const *optimizer_specs(isa level, arena *a, weft_error *err)
         return NULL;
     }
     for (size_t i = 0; i < n_kinds; i++)
-        if (add_specs(kinds[i], level, specs, &n, err) != WEFT_OK)
+        if (kinds[i]->update && add_specs(kinds[i], level, specs, &n, err) != WEFT_OK)
             return NULL;
     return specs;
 }

@@ -94,6 +94,8 @@ weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a
     o->lr = ((const optim_fields *)fields)->lr;
     o->maximize = ((const optim_fields *)fields)->maximize;
     count_states(o);
+    if (o->kind->minimise)
+        o->kind->room(fields, &o->n_vectors, &o->n_scalars);
     return o->kind->check ? o->kind->check(fields, map->at, err) : WEFT_OK;
 }
 
@@ -117,6 +119,22 @@ bool optimizer_set_momentum(optimizer *o, double momentum)
     return false;
 }
 
+static weft_status prepare_vectors(optimizer *o, arena *a, weft_error *err)
+{
+    o->vectors = arena_array(a, o->n_vectors, sizeof *o->vectors);
+    o->scalars = arena_array(a, o->n_scalars, sizeof *o->scalars);
+    if (!o->vectors || !o->scalars)
+        return fail_memory(err);
+    for (size_t v = 0; v < o->n_vectors; v++) {
+        if (!(o->vectors[v] = arena_array(a, o->n_blocks, sizeof *o->vectors[v])))
+            return fail_memory(err);
+        for (size_t b = 0; b < o->n_blocks; b++)
+            if (o->block_numbers[b] && !(o->vectors[v][b] = arena_array(a, o->block_numbers[b], sizeof(real))))
+                return fail_memory(err);
+    }
+    return WEFT_OK;
+}
+
 weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block_numbers, arena *a, weft_error *err)
 {
     o->n_blocks = n_blocks;
@@ -128,7 +146,7 @@ weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block
         for (size_t s = 0; s < MAX_STATES && block_numbers[b]; s++)
             if (optimizer_keeps(o, s) && !(o->state[b][s] = make_state(o, s, block_numbers[b], a)))
                 return fail_memory(err);
-    return WEFT_OK;
+    return o->kind->minimise ? prepare_vectors(o, a, err) : WEFT_OK;
 }
 
 static optim_group *find_group(const optimizer *o, double lr, bool decays)
@@ -174,6 +192,8 @@ void optimizer_begin(optimizer *o)
 {
     const field *decay = decay_field(o->kind);
     o->t++;
+    if (o->kind->minimise)
+        return;
     begin(o, o->fields, o->lr, o->hyper);
     if (decay && o->groups) {
         memcpy(o->no_decay_fields, o->fields, o->kind->fields_bytes);

@@ -10,11 +10,21 @@ typedef struct optim_fields {
     bool maximize;
 } optim_fields;
 
+/* The loss of a batch as a function of the weights. */
+typedef struct objective {
+    /* The loss, and the gradients, at the weights as they are. False: the loss is not finite. */
+    bool (*evaluate)(void *self, double *loss);
+    void *self;
+    real *const *weights, *const *gradients; /* [n_blocks], packed alike, padding zero; a gradient NULL: the block stays as it is */
+} objective;
+
+typedef struct optimizer optimizer;
+
 /* `fields` below is what the optimizer's table describes. */
 typedef struct optim {
     const char *name;
     const char *help, *formula; /* one line each */
-    const field *fields; /* the first is lr, the last maximize */
+    const field *fields; /* the first is lr, the last of those with an update maximize */
     size_t fields_bytes;
     const char *const *cases; /* specs that every test of an optimizer runs; ends with NULL */
     const char *state_names[MAX_STATES]; /* as in torch's state dict; an array as large as the weights each */
@@ -33,6 +43,14 @@ typedef struct optim {
     /* The same in double, as plainly as it can be written. */
     void (*reference)(const void *fields, double lr, uint64_t t, size_t n, double *w, const double *g,
                       double *const state[MAX_STATES]);
+
+    /* Optimizers that look at the loss again within a step have these instead of everything from state_names on, but for check. A step: *loss
+     * is that of before. False: it was not finite, at the weights as they then are. */
+    bool (*minimise)(optimizer *o, const objective *f, double *loss);
+    /* How many vectors, as long as all weights together, and numbers it needs. */
+    void (*room)(const void *fields, size_t *n_vectors, size_t *n_scalars);
+    /* How many of the vectors, the first ones, the next step wants to find again; all numbers are. */
+    size_t (*n_kept)(const optimizer *o);
 } optim;
 
 const optim *const *optim_table(isa level);
@@ -51,7 +69,7 @@ typedef struct optim_group {
 enum { GROUP_WEIGHTS, GROUP_BIAS, N_GROUPS }; /* the parts of a block */
 
 /* An optimizer with its settings and the state that it keeps for every block of weights. */
-typedef struct optimizer {
+struct optimizer {
     const optim *kind;
     const field *table; /* what can be set: the kind's fields, and what all that decay have */
     void *fields;
@@ -63,11 +81,14 @@ typedef struct optimizer {
     size_t n_blocks;
     const size_t *block_numbers; /* [n_blocks] */
     real *(*state)[MAX_STATES];  /* [n_blocks]; NULL: not kept */
+    size_t n_vectors, n_scalars;
+    real ***vectors;             /* [n_vectors][n_blocks] */
+    double *scalars;             /* [n_scalars] */
     real hyper[MAX_HYPER];       /* of the step that is running */
     const real *(*numbers)[N_GROUPS]; /* [n_blocks]: those of their groups; NULL: `hyper` */
     optim_group *groups;         /* beside the one that `hyper` is of */
     void *no_decay_fields;       /* room for fields without weight_decay */
-} optimizer;
+};
 
 /* Reads {name: sgd, lr: 0.01} into kind, fields and lr. Every mistake is added to `err`. */
 weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a, weft_error *err);
@@ -83,7 +104,7 @@ weft_status optimizer_prepare(optimizer *o, size_t n_blocks, const size_t *block
 weft_status optimizer_group(optimizer *o, size_t block, int part, double lr, bool decays, arena *a, weft_error *err);
 /* The numbers of a part of a block. */
 const real *optimizer_hyper(const optimizer *o, size_t block, int part);
-/* Begins the next step: counts it and makes its numbers. */
+/* Begins the next step: counts it and, where an update will want them, makes its numbers. */
 void optimizer_begin(optimizer *o);
 
 #endif

@@ -65,12 +65,12 @@ static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
 
 typedef struct number {
     const char *name;
-    enum { NUMBER_SIZE, NUMBER_U64, NUMBER_DOUBLE } type;
-    void *at;
+    enum { NUMBER_SIZE, NUMBER_U64, NUMBER_DOUBLE, NUMBER_SCALARS } type;
+    void *at;  /* NUMBER_SCALARS: the optimizer whose they are */
     bool late; /* not in every checkpoint: then 0 */
 } number;
 
-enum { MAX_METRICS = 21, N_PLATEAU = 5, MAX_NUMBERS = 9 + 2 * MAX_METRICS + N_PLATEAU, MAX_NOTES = 1 + N_IDENTITY + MAX_NUMBERS };
+enum { MAX_METRICS = 21, N_PLATEAU = 5, MAX_NUMBERS = 10 + 2 * MAX_METRICS + N_PLATEAU, MAX_NOTES = 1 + N_IDENTITY + MAX_NUMBERS };
 
 /* Appends an epoch's, "PREFIX.val_loss". A name is NULL where memory ran out. */
 static size_t list_metrics(weft_metrics *m, const char *prefix, weft_task task, number *out, arena *a)
@@ -83,7 +83,7 @@ static size_t list_metrics(weft_metrics *m, const char *prefix, weft_task task, 
     return n;
 }
 
-/* How many there are: a schedule that learns from the metrics has numbers of its own. */
+/* How many there are: a schedule that learns from the metrics has numbers of its own, and so have some optimizers. */
 static size_t list_numbers(run *r, number out[MAX_NUMBERS], arena *a)
 {
     weft_trainer *t = r->trainer;
@@ -108,10 +108,35 @@ static size_t list_numbers(run *r, number out[MAX_NUMBERS], arena *a)
         {"schedule.improvements", NUMBER_SIZE, &p->improvements, false}, {"schedule.bad", NUMBER_SIZE, &p->bad, false},
         {"schedule.cooldown", NUMBER_SIZE, &p->cooldown, false},
     };
-    if (!t->scheduler.kind->learn)
-        return n;
-    memcpy(out + n, learnt, sizeof learnt);
-    return n + N_PLATEAU;
+    if (t->scheduler.kind->learn) {
+        memcpy(out + n, learnt, sizeof learnt);
+        n += N_PLATEAU;
+    }
+    if (t->optimizer.n_scalars)
+        out[n++] = (number){"optimizer.scalars", NUMBER_SCALARS, &t->optimizer, false};
+    return n;
+}
+
+/* All of them with a blank between. */
+static const char *scalars_text(const optimizer *o, arena *a)
+{
+    char buffer[32];
+    text t = {0};
+    for (size_t i = 0; i < o->n_scalars; i++)
+        text_printf(&t, "%s%s", i ? " " : "", print_double(o->scalars[i], buffer));
+    const char *kept = t.failed ? NULL : arena_text(a, t.data);
+    text_free(&t);
+    return kept;
+}
+
+static bool scalars_read(const optimizer *o, const char *written)
+{
+    char one[32];
+    int length = 0;
+    size_t i = 0;
+    for (; i < o->n_scalars && sscanf(written, "%31s%n", one, &length) == 1 && parse_double(one, &o->scalars[i]); i++)
+        written += length;
+    return i == o->n_scalars && *written == '\0';
 }
 
 static const char *number_text(const number *n, arena *a)
@@ -120,6 +145,8 @@ static const char *number_text(const number *n, arena *a)
     switch (n->type) {
     case NUMBER_SIZE:
         return arena_printf(a, "%zu", *(size_t *)n->at);
+    case NUMBER_SCALARS:
+        return scalars_text(n->at, a);
     case NUMBER_U64:
         return arena_printf(a, "%llu", (unsigned long long)*(uint64_t *)n->at);
     default:
@@ -132,6 +159,8 @@ static bool number_read(const number *n, const char *written)
     uint64_t whole;
     if (n->type == NUMBER_DOUBLE)
         return parse_double(written, n->at);
+    if (n->type == NUMBER_SCALARS)
+        return scalars_read(n->at, written);
     if (!parse_u64(written, &whole))
         return false;
     if (n->type == NUMBER_SIZE)
@@ -143,6 +172,9 @@ static bool number_read(const number *n, const char *written)
 
 /* ---- The tensors: parameters, optimizer state, and the parameters of before the epoch when one is under way; those that an average is of, and
  * those that early stopping holds to be best ---- */
+
+/* How many vectors the optimizer's next step wants to find again: its numbers say so. */
+static size_t n_vectors(const optimizer *o) { return o->kind->n_kept ? o->kind->n_kept(o) : 0; }
 
 typedef weft_status exchange(void *to, const weft_model *m, const named_blocks *b);
 
@@ -172,6 +204,12 @@ static weft_status each_block_set(run *r, exchange *visit, void *to, arena *a)
             blocks[i] = t->optimizer.state[i][s];
         TRY(visit(to, t->model, &(named_blocks){"optimizer.", suffix, BLOCKS_PARAMS, blocks}));
     }
+    for (size_t v = 0; v < n_vectors(&t->optimizer); v++) {
+        const char *suffix = arena_printf(a, ".vector.%zu", v);
+        if (!suffix)
+            return WEFT_NO_MEMORY;
+        TRY(visit(to, t->model, &(named_blocks){"optimizer.", suffix, BLOCKS_PARAMS, t->optimizer.vectors[v]}));
+    }
     return WEFT_OK;
 }
 
@@ -191,7 +229,7 @@ static weft_status write_state(run *r, const char *path, arena *a, weft_error *e
 {
     const weft_trainer *t = r->trainer;
     const size_t n_params = model_tensors(t->model, BLOCKS_PARAMS), n_buffers = model_tensors(t->model, BLOCKS_BUFFERS);
-    const size_t n_tensors = n_params * (4 + t->optimizer.n_states) + 3 * n_buffers;
+    const size_t n_tensors = n_params * (4 + t->optimizer.n_states + n_vectors(&t->optimizer)) + 3 * n_buffers;
     outgoing out = {.tensors = arena_array(a, MAX(n_tensors, 1), sizeof(tensor)), .memory = a};
     const char *(*notes)[2] = arena_array(a, MAX_NOTES, sizeof *notes);
     identity ids[N_IDENTITY];

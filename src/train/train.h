@@ -95,6 +95,7 @@ struct weft_trainer {
     size_t n_averaged;            /* epochs in swa's mean */
     real **sums;                  /* [n_nodes]: of the gradients of n_summed batches; NULL: every batch is a step */
     size_t n_summed;
+    real **gradients;             /* [n_nodes]: a plan's, for an optimizer that minimises; NULL: it does not */
     plan *update;                 /* from those sums to a step; NULL: there is none, or not yet */
     plan *train[2], *evaluate[2]; /* by batch size: the full one and the last, smaller one; compiled when first needed */
     size_t train_batch[2], evaluate_batch[2];

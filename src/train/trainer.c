@@ -151,11 +151,36 @@ static weft_status check_options(const weft_options *o, weft_error *err)
     return WEFT_OK;
 }
 
+/* An optimizer that goes by the loss itself wants the gradients of that, all of them, and none that are not. */
+static weft_status check_minimiser(const weft_trainer *t, weft_error *err)
+{
+    const char *name = t->optimizer.kind->name;
+    const weft_options *o = &t->options;
+    if (!t->optimizer.kind->minimise)
+        return WEFT_OK;
+    if (o->clip_grad_norm > 0 || o->clip_grad_value > 0)
+        return fail(err, WEFT_BAD_INPUT, (where){o->clip_grad_norm > 0 ? "clip_grad_norm" : "clip_grad_value", 0, 0},
+                    "%s needs the gradients of the loss as they are; leave this out, or take another optimizer", name);
+    if (strcmp(t->average.name, "none") != 0)
+        return fail(err, WEFT_BAD_INPUT, (where){"average", 0, 0}, "%s has no averages; leave this out, or take another optimizer", name);
+    if (o->accumulate > 1)
+        return fail(err, WEFT_BAD_INPUT, (where){"accumulate", 0, 0}, "%s looks at a batch again and again, so a step has one; take a larger batch",
+                    name);
+    for (size_t i = 0; i < t->model->graph.n_nodes; i++) {
+        const node *n = &t->model->graph.nodes[i];
+        if ((n->training.lr != 1 && n->training.lr != 0) || n->training.l1 != 0 || n->training.l2 != 0)
+            return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "layer %s (%s): %s moves all parameters together; of a layer's lr, l1 and l2 "
+                        "it knows lr=0 alone", n->path, n->op->name, name);
+    }
+    return WEFT_OK;
+}
+
 static weft_status prepare(weft_trainer *t, weft_error *err)
 {
     weft_model *m = t->model;
     TRY(read_texts(t, err));
     TRY(check_options(&t->options, err));
+    TRY(check_minimiser(t, err));
     if (!t->data && !m->weights)
         return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "without a data set the model's parameters must exist; call weft_model_init");
     if (!m->weights)
@@ -172,8 +197,9 @@ static weft_status prepare(weft_trainer *t, weft_error *err)
     t->last_good = model_blocks(m, BLOCKS_PARAMS, &t->memory);
     t->last_good_buffers = model_blocks(m, BLOCKS_BUFFERS, &t->memory);
     t->sums = t->options.accumulate > 1 ? model_blocks(m, BLOCKS_PARAMS, &t->memory) : NULL;
+    t->gradients = t->optimizer.kind->minimise ? arena_array(&t->memory, m->graph.n_nodes, sizeof *t->gradients) : NULL;
     if (!numbers || !t->drawn[0].index || !t->drawn[1].index || !t->last_good || !t->last_good_buffers ||
-        (t->options.accumulate > 1 && !t->sums))
+        (t->options.accumulate > 1 && !t->sums) || (t->optimizer.kind->minimise && !t->gradients))
         return fail_memory(err);
     for (size_t i = 0; i < m->graph.n_nodes; i++)
         numbers[i] = m->graph.nodes[i].block_numbers;
@@ -229,7 +255,7 @@ plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n)
     return (plan_spec){.graph = &t->model->graph, .kernels = train ? &t->kernels : t->model->kernels, .mode = mode, .batch = n,
                        .weights = train && t->raw ? t->raw : t->model->weights, .buffers = t->model->buffers,
                        .copies = train ? t->copies : NULL, .loss = t->loss, .loss_fields = t->loss_fields,
-                       .optimizer = &t->optimizer,
+                       .optimizer = t->gradients ? NULL : &t->optimizer,
                        .rules = {.clip_norm = t->options.clip_grad_norm, .clip_value = t->options.clip_grad_value, .sums = t->sums,
                                  .share = (real)(1.0 / (double)t->options.accumulate),
                                  .averages = strcmp(t->average.name, "ema") == 0 ? t->model->weights : NULL, .shares = t->shares}};
@@ -317,6 +343,36 @@ static weft_status take_step(weft_trainer *t, double loss, weft_error *err)
     return plan_run(t->update, NULL, t->threads) ? WEFT_OK : diverged(t, loss, err);
 }
 
+/* A batch that an optimizer looks at again and again. */
+typedef struct view {
+    weft_trainer *trainer;
+    plan *plan;
+    const batch *batch;
+} view;
+
+static bool look(void *self, double *loss)
+{
+    const view *v = self;
+    v->trainer->model->version++; /* the optimizer may have moved them */
+    trainer_copy_parameters(v->trainer);
+    const bool finite = plan_run(v->plan, v->batch, v->trainer->threads);
+    *loss = plan_mean_loss(v->plan);
+    return finite;
+}
+
+static bool minimise(weft_trainer *t, plan *p, const batch *b, double *loss)
+{
+    optimizer *o = &t->optimizer;
+    for (size_t i = 0; i < t->model->graph.n_nodes; i++) {
+        const node *n = &t->model->graph.nodes[i];
+        t->gradients[i] = node_trains(n) ? (real *)plan_gradient(p, n) : NULL;
+    }
+    const objective f = {.evaluate = look, .self = &(view){t, p, b}, .weights = t->model->weights, .gradients = t->gradients};
+    const bool finite = o->kind->minimise(o, &f, loss);
+    t->model->version++;
+    return finite;
+}
+
 /* A batch whose plan exists: a step, or a part of one. */
 static weft_status run_batch(weft_trainer *t, plan *p, batch *b, double *loss, weft_error *err)
 {
@@ -330,8 +386,9 @@ static weft_status run_batch(weft_trainer *t, plan *p, batch *b, double *loss, w
         optimizer_begin(&t->optimizer);
     }
     average_begin_step(t);
-    const bool finite = plan_run(p, b, t->threads);
-    *loss = plan_mean_loss(p);
+    const bool finite = t->gradients ? minimise(t, p, b, loss) : plan_run(p, b, t->threads);
+    if (!t->gradients)
+        *loss = plan_mean_loss(p);
     if (!finite) {
         t->broken = isfinite(*loss) ? NULL : plan_first_broken(p);
         return diverged(t, *loss, err);
@@ -508,7 +565,14 @@ weft_status weft_trainer_step(weft_trainer *t, const weft_batch *given, double *
     TRY(callers_batch(t, given, &b, err));
     TRY(check_batch(t, b.n, err));
     plan *p = trainer_plan(t, PLAN_TRAIN, b.n, err);
-    return p ? run_batch(t, p, &b, loss, err) : WEFT_NO_MEMORY;
+    if (!p)
+        return WEFT_NO_MEMORY;
+    if (t->gradients)
+        keep_model(t);
+    const weft_status status = run_batch(t, p, &b, loss, err);
+    if (t->gradients && status == WEFT_DIVERGED)
+        take_model_back(t);
+    return status;
 }
 
 weft_status weft_trainer_evaluate(weft_trainer *t, const weft_batch *given, double *loss, size_t *n_correct, weft_error *err)

@@ -56,6 +56,16 @@ def has_isa(name):
     return set(ISAS[name].split()) <= flags
 
 
+def updating_optimizers():
+    """Those that move weights by an update, not by looking at the loss again."""
+    folder, found = os.path.join(ROOT, "src", "optim"), []
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name)) as file:
+            if ".update = " in file.read():
+                found.append(name[:-2])
+    return found
+
+
 class Case(unittest.TestCase):
     """A test with a folder of its own, in which the command runs."""
 
