@@ -218,7 +218,7 @@ static void there_are_bits_of_every_optimizer(void **unused)
         size_t found = 0;
         for (size_t i = 0; i < COUNT(ends); i++)
             found += strncmp(ends[i].optimizer, (*o)->name, length) == 0 && strchr(" ", ends[i].optimizer[length]);
-        if (!found)
+        if ((*o)->update && !found)
             fail_msg("there are no bits of %s", (*o)->name);
     }
 }

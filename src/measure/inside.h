@@ -44,6 +44,7 @@ typedef struct network {
     size_t batch;
     const char *loss;      /* NULL: cross_entropy */
     const char *precision; /* of training; NULL: fp32 */
+    double clip_grad_norm; /* 0: gradients are not clipped */
 } network;
 
 /* Does not move while a plan of its stands. */

@@ -6,19 +6,23 @@ static uint32_t scatter(size_t i, size_t n) { return (uint32_t)(((uint64_t)((uin
 
 static weft_status make_samples(subject *s, size_t n_samples, size_t n_batch, weft_error *err)
 {
-    const size_t features = s->model->graph.in;
+    const size_t features = s->model->graph.in, outputs = s->model->graph.out;
     uint8_t *samples = arena_array(&s->memory, n_samples * features, 1);
     int32_t *labels = arena_array(&s->memory, n_samples, sizeof *labels);
+    float *targets = arena_array(&s->memory, n_samples * outputs, sizeof *targets); /* for losses that want numbers */
     s->index = arena_array(&s->memory, n_batch, sizeof *s->index);
-    if (!samples || !labels || !s->index)
+    if (!samples || !labels || !targets || !s->index)
         return fail_memory(err);
     for (size_t i = 0; i < n_samples * features; i++)
         samples[i] = (uint8_t)scatter(i, 256);
     for (size_t i = 0; i < n_samples; i++)
-        labels[i] = (int32_t)scatter(i, s->model->graph.out);
+        labels[i] = (int32_t)scatter(i, outputs);
+    for (size_t i = 0; i < n_samples * outputs; i++)
+        targets[i] = (float)scatter(i, 2);
     for (size_t i = 0; i < n_batch; i++)
         s->index[i] = (uint32_t)i;
-    s->batch = (batch){.samples = samples, .bytes = true, .scale = 255, .labels = labels, .index = s->index, .n = n_batch};
+    s->batch = (batch){.samples = samples, .bytes = true, .scale = 255, .labels = labels, .targets = targets, .index = s->index, .n = n_batch,
+                       .weight = (double)n_batch};
     return WEFT_OK;
 }
 
@@ -29,7 +33,7 @@ static weft_status fill_subject(subject *s, const network *n, const char *optimi
         return WEFT_BAD_INPUT;
     TRY(weft_model_init(s->model, n->features, 1, err));
     s->trainer = weft_trainer_create(s->model, NULL, &(weft_options){.optimizer = optimizer, .loss = n->loss, .batch = n->batch, .threads = 1,
-                                                                      .precision = n->precision}, err);
+                                                                      .precision = n->precision, .clip_grad_norm = n->clip_grad_norm}, err);
     if (!s->trainer)
         return WEFT_BAD_INPUT;
     return make_samples(s, n_samples, n->batch, err);

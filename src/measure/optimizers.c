@@ -2,7 +2,7 @@
 #include "measure/inside.h"
 
 /* Weights and state of the first fit into the caches of a core, the second is the tutorial's hidden layer. */
-static const network layers[] = {{192, "linear 192", 32, NULL, NULL}, {784, "linear 1000", 32, NULL, NULL}};
+static const network layers[] = {{192, "linear 192", 32, NULL, NULL, 0}, {784, "linear 1000", 32, NULL, NULL, 0}};
 static const double BUDGET = 0.06, QUICK_BUDGET = 0.004;
 
 static double budget(const measure *m) { return m->quick ? QUICK_BUDGET : BUDGET; }

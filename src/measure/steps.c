@@ -114,7 +114,7 @@ static weft_status measure_task(const telling *to, const task *what, weft_error 
     kernels unused;
     if (!precision_kernels(what->precision, to->m->level, (where){0}, &unused, NULL))
         return WEFT_OK;
-    TRY(subject_open(&s, &(network){FEATURES, what->layers, what->batch, NULL, what->precision}, what->optimizer, samples_of(to->m), err));
+    TRY(subject_open(&s, &(network){FEATURES, what->layers, what->batch, NULL, what->precision, 0}, what->optimizer, samples_of(to->m), err));
     plan *p = subject_plan(&s, what->optimizer ? PLAN_TRAIN : PLAN_FORWARD, what->optimizer ? &s.trainer->optimizer : NULL, err);
     const weft_status status = p ? measure_plan(to, what, &s, p, err) : WEFT_NO_MEMORY;
     plan_free(p);

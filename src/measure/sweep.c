@@ -6,16 +6,16 @@
 /* The tutorial's come first; then wider and narrower layers, and larger and smaller batches. Two linear layers in a row have nothing fused into
  * them. */
 static const network shapes[] = {
-    {784, "linear 1000, relu, linear 10", 32, NULL, NULL},
-    {784, "linear 1000, relu, linear 512, relu, linear 10", 32, NULL, NULL},
-    {784, "linear 10", 32, NULL, NULL},
-    {17, "linear 100, linear 100, relu, linear 17", 32, NULL, NULL},
+    {784, "linear 1000, relu, linear 10", 32, NULL, NULL, 0},
+    {784, "linear 1000, relu, linear 512, relu, linear 10", 32, NULL, NULL, 0},
+    {784, "linear 10", 32, NULL, NULL, 0},
+    {17, "linear 100, linear 100, relu, linear 17", 32, NULL, NULL, 0},
     /* from here on not when it must be quick */
-    {784, "linear 1000, linear 512", 32, NULL, NULL},
-    {784, "linear 1000, relu, linear 10", 1, NULL, NULL},
-    {784, "linear 1000, relu, linear 10", 256, NULL, NULL},
-    {1000, "linear 1000, relu, linear 1000", 32, NULL, NULL},
-    {17, "linear 4096, linear 4096", 32, NULL, NULL},
+    {784, "linear 1000, linear 512", 32, NULL, NULL, 0},
+    {784, "linear 1000, relu, linear 10", 1, NULL, NULL, 0},
+    {784, "linear 1000, relu, linear 10", 256, NULL, NULL, 0},
+    {1000, "linear 1000, relu, linear 1000", 32, NULL, NULL, 0},
+    {17, "linear 4096, linear 4096", 32, NULL, NULL, 0},
 };
 enum { QUICK_SHAPES = 4 };
 static const double BUDGET = 0.02, QUICK_BUDGET = 0.001;
@@ -156,15 +156,15 @@ static weft_status measure_ops(sweeping *s)
         const char *layers = layers_around(*o, &s->memory);
         if (!layers)
             return fail_memory(s->err);
-        TRY(measure_network(s, &(network){17, layers, 32, (*o)->kind == OP_LOSS ? (*o)->cases[0].spec : NULL, NULL}, NULL));
+        TRY(measure_network(s, &(network){17, layers, 32, (*o)->kind == OP_LOSS ? (*o)->cases[0].spec : NULL, NULL, 0}, NULL));
     }
-    return WEFT_OK;
+    return measure_network(s, &(network){784, "linear 1000", 32, NULL, NULL, 1}, s->optimizers[0]); /* and what clips a norm */
 }
 
 /* The update that no weight gradient takes along. */
 static weft_status measure_update(sweeping *s, const char *spec)
 {
-    static const network n = {784, "linear 1000", 1, NULL, NULL};
+    static const network n = {784, "linear 1000", 1, NULL, NULL, 0};
     subject of;
     TRY(subject_open(&of, &n, spec, n.batch, s->err));
     const kernel *k = &of.model->kernels->update;

@@ -37,7 +37,7 @@ static void run_dx(const call *c, size_t begin, size_t end)
     }
 }
 
-static const kernel log_softmax = {"log_softmax", row_tiles, run, NULL}, log_softmax_dx = {"log_softmax dx", row_tiles, run_dx, NULL};
+static const kernel log_softmax = {"log_softmax", row_tiles, run, NULL}, log_softmax_dx = {"log_softmax_dx", row_tiles, run_dx, NULL};
 
 static value *forward(builder *b, const node *n, value *x) { return row_forward(b, &log_softmax, n, x); }
 

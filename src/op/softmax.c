@@ -36,7 +36,7 @@ static void run_dx(const call *c, size_t begin, size_t end)
     }
 }
 
-static const kernel softmax = {"softmax", row_tiles, run, NULL}, softmax_dx = {"softmax dx", row_tiles, run_dx, NULL};
+static const kernel softmax = {"softmax", row_tiles, run, NULL}, softmax_dx = {"softmax_dx", row_tiles, run_dx, NULL};
 
 static value *forward(builder *b, const node *n, value *x) { return row_forward(b, &softmax, n, x); }
 

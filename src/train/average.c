@@ -3,7 +3,7 @@
  * generalization" (2018). */
 #include <string.h>
 
-#include "train/train.h"
+#include "train/average.h"
 
 static const char *const names[] = {"none", "ema", "swa", NULL};
 

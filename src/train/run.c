@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "train/train.h"
+#include "train/average.h"
 
 #define X(name) extern const listener listen_##name;
 #include "gen/listener.inc"

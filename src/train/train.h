@@ -64,6 +64,8 @@ typedef struct averaging {
 } averaging;
 
 extern const field average_fields[];
+/* What the fields alone cannot say; adds to err. */
+weft_status average_check(const averaging *a, where at, weft_error *err);
 
 enum { MAX_ACCUMULATE = 1 << 20 };
 
@@ -121,15 +123,6 @@ plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err);
 /* What the loss's mean over a batch divides by: the number of samples, or the sum of their weights. */
 double trainer_weight(const weft_trainer *t, const batch *b);
 size_t trainer_steps_per_epoch(const weft_trainer *t); /* 0: it has no data set */
-weft_status average_read(averaging *a, const char *spec, arena *memory, weft_error *err);
-/* What the fields alone cannot say; adds to err. */
-weft_status average_check(const averaging *a, where at, weft_error *err);
-weft_status average_prepare(weft_trainer *t, weft_error *err);
-/* Makes the shares of the step that the optimizer has begun. */
-void average_begin_step(weft_trainer *t);
-void average_end_epoch(weft_trainer *t);
-/* Gives the model what it is to hold, where an epoch has not ended. */
-void average_settle(weft_trainer *t);
 /* The next step of the epoch that is under way, of as many batches as the options accumulate; *loss is the mean of theirs. WEFT_DIVERGED: the
  * loss was not finite; the parameters are those of before the epoch, and `err` names the step and the layer. */
 weft_status trainer_next_step(weft_trainer *t, double *loss, weft_error *err);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/train.h"
+#include "train/average.h"
 
 static const where schedule_option = {"schedule", 0, 0};
 
