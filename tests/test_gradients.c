@@ -1,6 +1,6 @@
 /* The backward kernels against differences of the forward kernels, which double precision makes sharp: of every op, and of whole plans. */
 #include "nets.h"
-#include "op_cases.h"
+#include "loss_cases.h"
 
 /* ---- Differences of fourth order, at x + k H for k from -REACH to REACH ---- */
 
@@ -92,6 +92,7 @@ typedef struct function {
     const double *out, *weight;
     size_t n_out;
     void (*make)(const struct function *f);
+    const aims *aims; /* of a loss */
 } function;
 
 /* The sum is one of differences: what does not depend on *x stays out of it, and so does its rounding. */
@@ -132,7 +133,7 @@ static void check_layer(const layer *l, size_t B, const char *spec)
 {
     numbers n = numbers_make(l, B);
     numbers_draw(l, &n);
-    const function f = {l, &n, n.y, n.dy, B * l->out, run_again};
+    const function f = {l, &n, n.y, n.dy, B * l->out, run_again, NULL};
     run(l, &n);
     probe(&f, n.x, n.dx, B * l->in, spec);
     for (size_t p = 0; p < MAX_PARAMS; p++) {
@@ -159,22 +160,24 @@ static void gradients_of_ops_are_differences(void **unused)
 /* y: the samples' losses; dx: the gradient of their mean */
 static void run_loss_again(const function *f)
 {
-    int32_t labels[64];
-    for (size_t r = 0; r < f->at->B; r++)
-        labels[r] = label_of(f->layer, r);
-    run_loss(f->layer, f->at->x, labels, NULL, f->at->B, f->at->y, f->at->dx);
+    const batch source = aims_batch(f->layer, f->aims, NULL, f->at->B);
+    run_loss(f->layer, f->at->x, &source, f->at->y, f->at->dx);
 }
 
 static void check_loss(const layer *l, size_t B, const char *spec)
 {
     numbers n = numbers_make(l, B);
-    const function f = {l, &n, n.y, n.dy, B, run_loss_again};
+    aims a = aims_draw(l);
+    const function f = {l, &n, n.y, n.dy, B, run_loss_again, &a};
     fill(n.x, B * l->in, 5, 61 + B);
     for (size_t r = 0; r < B; r++)
-        n.dy[r] = 1 / (double)B;
-    run_loss_again(&f);
-    probe(&f, n.x, n.dx, B * l->in, spec);
+        n.dy[r] = 1 / aims_weight(l, &a, NULL, B);
+    if (aims_weight(l, &a, NULL, B) > 0) { /* else there is no mean */
+        run_loss_again(&f);
+        probe(&f, n.x, n.dx, B * l->in, spec);
+    }
     numbers_free(&n);
+    aims_free(&a);
 }
 
 static void gradients_of_losses_are_differences(void **unused)

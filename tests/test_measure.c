@@ -123,7 +123,7 @@ static void a_subject_has_samples_of_all_values_and_classes(void **unused)
     subject s;
     weft_error err = {0};
     enum { SAMPLES = 100, FEATURES = 100, CLASSES = 7 };
-    if (subject_open(&s, &(network){FEATURES, "linear 7", 32, NULL, NULL}, "sgd", SAMPLES, &err) != WEFT_OK)
+    if (subject_open(&s, &(network){FEATURES, "linear 7", 32, NULL, NULL, 0}, "sgd", SAMPLES, &err) != WEFT_OK)
         fail_msg("%s", err.message);
     size_t values[256] = {0}, classes[CLASSES] = {0};
     for (size_t i = 0; i < SAMPLES * FEATURES; i++)
