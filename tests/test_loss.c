@@ -18,6 +18,7 @@ static double *outputs_draw(const layer *l, size_t B)
 
 /* ---- Central differences ---- */
 
+enum { MAX_PROBES = 40 };
 static const double H = 0x1p-17; /* near the cube root of a double's precision, and exact */
 
 static void check_differences(const layer *l, size_t B, const char *spec)
@@ -25,8 +26,8 @@ static void check_differences(const layer *l, size_t B, const char *spec)
     aims a = aims_draw(l);
     double *x = outputs_draw(l, 1), *gradient = doubles(l->in), *unused = doubles(l->in);
     const double middle = reference_of(l, x, &a, B, gradient);
-    size_t compared = 0;
-    for (size_t i = 0; i < l->in; i++) {
+    size_t compared = 0, looked_at = 0;
+    for (size_t i = 0; i < l->in; i += 1 + l->in / MAX_PROBES, looked_at++) {
         const double here = x[i];
         x[i] = here + H;
         const double above = reference_of(l, x, &a, B, unused);
@@ -42,7 +43,7 @@ static void check_differences(const layer *l, size_t B, const char *spec)
         if (!(fabs(slope - gradient[i]) <= tolerance))
             fail_msg("%s: gradient %zu of %zu is %.12g, differences say %.12g", spec, i, l->in, gradient[i], slope);
     }
-    assert_true(compared * 10 >= l->in * 9);
+    assert_true(compared * 10 >= looked_at * 9);
     aims_free(&a);
     free(x);
     free(gradient);
