@@ -28,6 +28,15 @@ static void a_model_is_written_in_many_ways(void **state)
         assert_model(same[i], "linear 1000, relu, linear 10");
 }
 
+static void rules_of_initialisation_are_read_back(void **state)
+{
+    (void)state;
+    const char *model = "linear 8 init=\"kaiming_normal relu\" bias_init=zeros, relu, linear 10 init=orthogonal";
+    assert_model("model: [linear 8 init=\"kaiming_normal relu\" bias_init=zeros, relu, {name: linear, out_features: 10, init: orthogonal}]\n", model);
+    assert_null(OPEN(DATA "model: [linear 8 init=orthogonl]\n"));
+    assert_says("did you mean \"orthogonal\"?");
+}
+
 static void blocks_are_lists_in_lists(void **state)
 {
     (void)state;
@@ -85,6 +94,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_model_is_written_in_many_ways),
+        TEST(rules_of_initialisation_are_read_back),
         TEST(blocks_are_lists_in_lists),
         TEST(blocks_that_cannot_be_are_refused_where_they_stand),
         TEST(blocks_in_blocks_have_a_limit),

@@ -10,6 +10,20 @@ static size_t weights_of(const node *n)
     return rows;
 }
 
+/* Whether the rules by which a node's parameters are to begin are rules for such parameters. */
+static weft_status check_rules(const node *n, weft_error *err)
+{
+    bool has_bias = false;
+    for (size_t p = 0; p < n->n_params; p++) {
+        if (node_init(n, p)->kind)
+            TRY(init_fits(node_init(n, p), &n->params[p], n->at, err));
+        has_bias |= node_init(n, p) == &n->bias_init;
+    }
+    if (n->bias_init.kind && !has_bias)
+        return fail(err, WEFT_BAD_INPUT, n->at, "%s has no bias; leave bias_init out", n->spec);
+    return WEFT_OK;
+}
+
 static weft_status infer_node(node *n, weft_error *err)
 {
     n->n_params = 0; /* shapes may have been inferred before, for other inputs */
@@ -21,7 +35,7 @@ static weft_status infer_node(node *n, weft_error *err)
         TRY(n->op->infer(n, err));
     if (!n->weight_rows)
         n->weight_rows = n->op->pack == pack_rows ? weights_of(n) : n->block.rows;
-    return WEFT_OK;
+    return check_rules(n, err);
 }
 
 static size_t numbers_from(const graph *g, const node *n, size_t i) { return n->from[i] == MODEL_INPUT ? g->in : g->nodes[n->from[i]].out; }

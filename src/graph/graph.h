@@ -55,10 +55,11 @@ weft_status init_draw(const initialiser *i, const param *p, uint64_t seed, uint3
 enum { MAX_NODE_IN = 2 };
 #define MODEL_INPUT SIZE_MAX /* in the place of a node: the samples */
 
-/* What every layer with parameters can say of how they are trained. */
+/* What every layer with parameters can say of how they begin and are trained. */
 typedef struct node_training {
     double lr;     /* what the optimizer's rate is multiplied by; 0: they stay as they are */
     double l1, l2; /* of its weights, not of its bias */
+    const char *init, *bias_init; /* rules by which its weights and its bias begin; NULL: the layer's own */
 } node_training;
 
 extern const field node_training_fields[]; /* op.c has them */

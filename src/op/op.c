@@ -38,6 +38,9 @@ static weft_status refuse(isa level, const setting *name, bool loss, weft_error 
 const field node_training_fields[] = {
     {"lr", FIELD_REAL, offsetof(node_training, lr), 0, .min = 0, .max = 1e9, .value = {1},
      .help = "what the optimizer's learning rate is multiplied by for this layer; 0 leaves its parameters as they are"},
+    {"init", FIELD_TEXT, offsetof(node_training, init), 0,
+     .help = "the rule by which its weights begin, such as orthogonal or \"kaiming_normal relu\"; the layer's own where there is none"},
+    {"bias_init", FIELD_TEXT, offsetof(node_training, bias_init), 0, .help = "the same of its bias: zeros, constant, uniform or normal"},
     {"l1", FIELD_REAL, offsetof(node_training, l1), 0, .min = 0, .max = 1e9,
      .help = "adds l1 sum |w| over its weights to what is minimised, though not to the reported losses; not of its bias"},
     {"l2", FIELD_REAL, offsetof(node_training, l2), 0, .min = 0, .max = 1e9,
@@ -177,6 +180,10 @@ static weft_status add_layer(maker *m, const setting *s, size_t i, const block *
     n->fields = read.fields;
     n->table = read.table;
     n->training = read.training;
+    if (n->training.init)
+        TRY(init_read(n->training.init, s->at, &n->init, m->memory, m->err));
+    if (n->training.bias_init)
+        TRY(init_read(n->training.bias_init, s->at, &n->bias_init, m->memory, m->err));
     n->spec = fields_spec(n->op->name, n->table, n->fields, false, m->memory);
     return n->spec ? WEFT_OK : fail_memory(m->err);
 }

@@ -62,6 +62,22 @@ class Layers(weft.Case):
         self.assertIn("layer 1 (batch_norm) trains on 2 samples at least, but a batch has 1", said)
         self.assertFalse(os.path.exists(self.path("run", "model.safetensors")))
 
+    def test_rules_of_initialisation_are_followed(self):
+        self.weft("train", "e.yaml", "-o", "run", "--quiet", "--set", "train.epochs=0", "--set",
+                  "model=[linear 24 init=\"constant 0.5\" bias_init=zeros, batch_norm init=\"constant 2\", linear 10 init=orthogonal]")
+        tensors, _ = weft.read_tensors(self.path("run", "model.safetensors"))
+        self.assertEqual(set(weft.tensor_numbers(tensors["0.weight"][1])), {0.5})
+        self.assertEqual(set(weft.tensor_numbers(tensors["0.bias"][1])), {0.0})
+        self.assertEqual(set(weft.tensor_numbers(tensors["1.weight"][1])), {2.0})
+        rows = weft.tensor_numbers(tensors["2.weight"][1])
+        self.assertAlmostEqual(sum(rows[i] * rows[24 + i] for i in range(24)), 0, 5)
+        self.assertAlmostEqual(sum(rows[i] ** 2 for i in range(24)), 1, 5)
+
+    def test_rules_that_do_not_fit_are_refused(self):
+        for model, words in (("linear 24, batch_norm init=orthogonal, linear 10", "two dimensions"), ("linear 24 bias=false bias_init=zeros", "no bias")):
+            said = self.weft("train", "e.yaml", "-o", "run", "--set", f"model=[{model}]", code=2).stderr
+            self.assertIn(words, said)
+
     def test_a_block_whose_ends_do_not_fit_is_refused(self):
         said = self.weft("train", "e.yaml", "-o", "run", "--set", "model=[linear 24, {residual: [linear 23]}, linear 10]", code=2).stderr
         self.assertIn("these are 24 and 23 numbers", said)
