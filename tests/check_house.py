@@ -16,7 +16,7 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD") or "build")
 # A room, and the rooms whose headers it may include beside its own; what those may include it may, too.
 ROOMS = {
     "base": [], "tensor": ["base"], "record": ["base"], "data": ["tensor"], "kernel": ["base"], "graph": ["tensor", "kernel"],
-    "op": ["graph", "kernel"], "optim": ["base", "kernel"], "schedule": ["base"], "plan": ["op", "optim"],
+    "op": ["graph", "kernel"], "optim": ["base", "kernel"], "schedule": ["record"], "plan": ["op", "optim"],
     "train": ["plan", "schedule", "data", "record"], "measure": ["train"], "lab": ["train"], "report": ["base", "tensor", "record"], "cli": ["measure", "lab", "report"],
 }
 INCLUDE = re.compile(r'^#include "(\w+)/(\w+)\.h"', re.MULTILINE)

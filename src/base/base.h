@@ -181,7 +181,7 @@ void fields_default(const field *table, void *out);
 void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t);
 size_t fields_count(const field *table);
 /* A table of both, the second's struct `offset` bytes behind the first's. Either may be NULL. Lives in the arena; NULL: no memory. */
-const field *fields_join(const field *first, const field *second, size_t offset, arena *a);
+field *fields_join(const field *first, const field *second, size_t offset, arena *a);
 /* "at least 0 and below 1": of a number. */
 enum { FIELD_RANGE_BYTES = 128 };
 const char *field_range(const field *f, char buffer[FIELD_RANGE_BYTES]);

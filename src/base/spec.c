@@ -3,7 +3,7 @@
 
 #include "base/base.h"
 
-const field *fields_join(const field *first, const field *second, size_t offset, arena *a)
+field *fields_join(const field *first, const field *second, size_t offset, arena *a)
 {
     static const field none[] = {{0}};
     const size_t n = fields_count(first ? first : none), more = fields_count(second ? second : none);

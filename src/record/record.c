@@ -67,6 +67,33 @@ const metrics_key metrics_keys[] = {
     {0},
 };
 
+const char *const watched_metrics[] = {"val_loss", "val_acc", "val_r2", "val_f1", "train_loss", "train_acc", "train_r2", "train_f1", NULL};
+
+const metrics_key *watched_find(const char *name)
+{
+    const metrics_key *key = metrics_keys;
+    while (strcmp(key->name, name) != 0)
+        key++;
+    return key;
+}
+
+bool watched_falls(const metrics_key *key) { return strstr(key->name, "loss") != NULL; }
+
+weft_status watched_fits(const char *name, weft_task task, const char *key_name, where at, weft_error *err)
+{
+    if (metrics_has(watched_find(name), task))
+        return WEFT_OK;
+    text known = {0};
+    for (const char *const *w = watched_metrics; *w; w++)
+        if (metrics_has(watched_find(*w), task))
+            text_printf(&known, "%s%s", known.length ? ", " : "", *w);
+    const weft_status status = known.failed ? fail_memory(err)
+                                            : fail(err, WEFT_BAD_INPUT, at, "%s is %s, which %s does not have; there are: %s", key_name, name,
+                                                   known_tasks[task].name, known.data);
+    text_free(&known);
+    return status;
+}
+
 const task_words known_tasks[WEFT_N_TASKS] = {
     [WEFT_CLASSIFICATION] = {"classification", "accuracy", "Accuracy", "acc.", " %", 2, offsetof(weft_metrics, train_acc),
                              offsetof(weft_metrics, val_acc)},
@@ -170,7 +197,7 @@ void metrics_print(const weft_metrics *m, text *t)
     char buffer[32];
     text_printf(t, "{\"epoch\": %zu", m->epoch);
     for (const metrics_key *key = metrics_keys; key->name; key++) {
-        const double value = *(const double *)((const char *)m + key->offset);
+        const double value = metrics_value(key, m);
         if (metrics_has(key, m->task) && (value != 0 || !key->rare))
             text_printf(t, ", \"%s\": %s", key->name, print_real(value, buffer));
     }

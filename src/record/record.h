@@ -15,6 +15,15 @@ typedef struct metrics_key {
 
 extern const metrics_key metrics_keys[]; /* ends with a NULL name */
 static inline bool metrics_has(const metrics_key *key, weft_task task) { return key->tasks >> task & 1; }
+static inline double metrics_value(const metrics_key *key, const weft_metrics *m) { return *(const double *)((const char *)m + key->offset); }
+
+/* Those that may be watched for getting better: losses, which fall, and what rises. Ends with NULL. */
+extern const char *const watched_metrics[];
+/* One of them. */
+const metrics_key *watched_find(const char *name);
+bool watched_falls(const metrics_key *key);
+/* Whether a task has it; `key_name` is what it was given as. */
+weft_status watched_fits(const char *name, weft_task task, const char *key_name, where at, weft_error *err);
 
 /* How a task is called, and the score that tells best how well it is done. */
 typedef struct task_words {

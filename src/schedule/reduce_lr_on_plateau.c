@@ -9,7 +9,6 @@ typedef struct reduce_lr_on_plateau_fields {
     size_t patience, cooldown;
 } reduce_lr_on_plateau_fields;
 
-static const char *const metrics[] = {"val_loss", "val_acc", "train_loss", "train_acc", NULL};
 static const char *const modes[] = {"min", "max", NULL};
 static const char *const threshold_modes[] = {"rel", "abs", NULL};
 
@@ -29,7 +28,7 @@ static const field fields[] = {
     {"min_lr", FIELD_REAL, offsetof(reduce_lr_on_plateau_fields, min_lr), 0, .min = 0, .max = 1e9, .help = "the lowest rate"},
     {"eps", FIELD_REAL, offsetof(reduce_lr_on_plateau_fields, eps), 0, .min = 0, .max = 1e9, .value = {1e-8},
      .help = "a reduction by no more than this is left out"},
-    {"metric", FIELD_TEXT, offsetof(reduce_lr_on_plateau_fields, metric), 0, .text = "val_loss", .words = metrics, .help = "what it looks at"},
+    {"metric", FIELD_TEXT, offsetof(reduce_lr_on_plateau_fields, metric), 0, .text = "val_loss", .words = watched_metrics, .help = "what it looks at"},
     {0},
 };
 
@@ -37,14 +36,7 @@ static const char *const cases[] = {"reduce_lr_on_plateau", "reduce_lr_on_platea
                                     "reduce_lr_on_plateau factor=0.3 patience=0 cooldown=3 threshold_mode=abs threshold=0.01",
                                     "reduce_lr_on_plateau max factor=0.5 patience=1 threshold_mode=abs threshold=0.02 min_lr=0.001 eps=0.001", NULL};
 
-static double value_of(const weft_metrics *m, const char *metric)
-{
-    const double values[] = {m->val_loss, m->val_acc, m->train_loss, m->train_acc};
-    size_t i = 0;
-    while (strcmp(metrics[i], metric) != 0)
-        i++;
-    return values[i];
-}
+static const char *watches(const void *fields_in) { return ((const reduce_lr_on_plateau_fields *)fields_in)->metric; }
 
 /* NaN is never better. */
 static bool is_better(const reduce_lr_on_plateau_fields *f, double value, const plateau *p)
@@ -58,7 +50,7 @@ static bool is_better(const reduce_lr_on_plateau_fields *f, double value, const 
 static void learn(const void *fields_in, plateau *p, const weft_metrics *m)
 {
     const reduce_lr_on_plateau_fields *f = fields_in;
-    const double value = value_of(m, f->metric);
+    const double value = metrics_value(watched_find(f->metric), m);
     if (is_better(f, value, p)) {
         p->best = value;
         p->improvements++;
@@ -92,5 +84,6 @@ const schedule schedule_reduce_lr_on_plateau = {
     .fields_bytes = sizeof(reduce_lr_on_plateau_fields),
     .cases = cases,
     .rate = rate,
+    .watches = watches,
     .learn = learn,
 };

@@ -17,7 +17,7 @@ const schedule *const schedule_table[] = {
 static const char *const units[] = {"epoch", "step", NULL};
 
 const field schedule_common_fields[] = {
-    {"by", FIELD_TEXT, offsetof(schedule_common, by), 0, .text = "epoch", .words = units, 
+    {"by", FIELD_TEXT, offsetof(schedule_common, by), 0, .text = "epoch", .words = units,
      .help = "what it counts: step or epoch; none, one_cycle_lr and cyclic_lr count steps if they are not told"},
     {"warmup", FIELD_SIZE, offsetof(schedule_common, warmup), 0, .min = 0, .max = 1e18,
      .help = "so many steps or epochs, before the schedule begins, in which the rate rises to the schedule's first one, in a line"},
@@ -73,24 +73,24 @@ weft_status schedule_read(const schedule **kind, void **fields, const setting *m
     return *fields ? read_fields(*kind, (*kind)->fields, *fields, *fields, map, a, err) : fail_memory(err);
 }
 
+static size_t common_offset(const schedule *kind) { return round_up(kind->fields_bytes, sizeof(double)); }
+
 const field *scheduler_table(const schedule *kind, void **values, arena *a)
 {
-    const size_t n = fields_count(kind->fields);
-    field *table = arena_array(a, n + COUNT(schedule_common_fields), sizeof *table);
-    *values = arena_alloc(a, sizeof(schedule_common) + kind->fields_bytes);
+    field *table = fields_join(kind->fields, schedule_common_fields, common_offset(kind), a);
+    *values = arena_alloc(a, common_offset(kind) + sizeof(schedule_common));
     if (!table || !*values)
         return NULL;
-    memcpy(table, kind->fields, n * sizeof *table);
-    for (size_t i = 0; i < n; i++)
-        table[i].offset += sizeof(schedule_common);
-    memcpy(table + n, schedule_common_fields, sizeof schedule_common_fields);
-    table[n].text = units[kind->by_step];
+    table[fields_count(kind->fields)].text = units[kind->by_step];
     return table;
 }
 
-static bool counts_steps(const scheduler *s) { return strcmp(((const schedule_common *)s->values)->by, "step") == 0; }
+static const schedule_common *common_of(const scheduler *s)
+{
+    return (const schedule_common *)((const char *)s->values + common_offset(s->kind));
+}
 
-static void *own_fields(const scheduler *s) { return (schedule_common *)s->values + 1; }
+static bool counts_steps(const scheduler *s) { return strcmp(common_of(s)->by, "step") == 0; }
 
 weft_status scheduler_read(scheduler *s, const setting *map, arena *a, weft_error *err)
 {
@@ -99,7 +99,7 @@ weft_status scheduler_read(scheduler *s, const setting *map, arena *a, weft_erro
     s->table = scheduler_table(s->kind, &s->values, a);
     if (!s->table)
         return fail_memory(err);
-    TRY(read_fields(s->kind, s->table, s->values, own_fields(s), map, a, err));
+    TRY(read_fields(s->kind, s->table, s->values, s->values, map, a, err));
     if (s->kind->learn && counts_steps(s))
         return fail(err, WEFT_BAD_INPUT, schedule_place(map, "by"), "%s looks at what is known after an epoch, and cannot go by step",
                     s->kind->name);
@@ -118,12 +118,12 @@ const char *scheduler_text(const scheduler *s, arena *a) { return fields_spec(s-
 
 weft_status scheduler_fit(scheduler *s, uint64_t steps, uint64_t steps_per_epoch, where at, weft_error *err)
 {
-    const schedule_common *common = s->values;
+    const schedule_common *common = common_of(s);
     const bool by_step = counts_steps(s);
     if (!by_step && !steps_per_epoch)
         return fail(err, WEFT_BAD_INPUT, at, "without a data set there are no epochs for %s to go by; write by=step", s->kind->name);
     const uint64_t length = by_step ? steps : steps / steps_per_epoch + (steps % steps_per_epoch > 0);
-    return s->kind->fit ? s->kind->fit(own_fields(s), length > common->warmup ? length - common->warmup : 0, at, err) : WEFT_OK;
+    return s->kind->fit ? s->kind->fit(s->values, length > common->warmup ? length - common->warmup : 0, at, err) : WEFT_OK;
 }
 
 void scheduler_begin(scheduler *s, double base_lr) { s->state.lr = base_lr; }
@@ -132,24 +132,26 @@ static uint64_t count(const scheduler *s, uint64_t steps, uint64_t epochs) { ret
 
 double scheduler_rate(const scheduler *s, uint64_t steps, uint64_t epochs)
 {
-    const schedule_common *common = s->values;
+    const schedule_common *common = common_of(s);
     const uint64_t t = count(s, steps, epochs);
     const bool warm = t >= common->warmup;
-    const double rate = s->kind->rate(own_fields(s), s->state.lr, warm ? t - common->warmup : 0);
+    const double rate = s->kind->rate(s->values, s->state.lr, warm ? t - common->warmup : 0);
     return warm ? rate : (double)(rate * glide_line(common->warmup_start, 1, (wide)t / common->warmup));
 }
 
 double scheduler_momentum(const scheduler *s, uint64_t steps, uint64_t epochs)
 {
-    const schedule_common *common = s->values;
+    const schedule_common *common = common_of(s);
     const uint64_t t = count(s, steps, epochs);
-    return s->kind->momentum ? s->kind->momentum(own_fields(s), t > common->warmup ? t - common->warmup : 0) : -1;
+    return s->kind->momentum ? s->kind->momentum(s->values, t > common->warmup ? t - common->warmup : 0) : -1;
 }
+
+const char *scheduler_watches(const scheduler *s) { return s->kind->watches ? s->kind->watches(s->values) : NULL; }
 
 void scheduler_learn(scheduler *s, const weft_metrics *m)
 {
-    if (s->kind->learn && m->epoch > ((const schedule_common *)s->values)->warmup)
-        s->kind->learn(own_fields(s), &s->state, m);
+    if (s->kind->learn && m->epoch > common_of(s)->warmup)
+        s->kind->learn(s->values, &s->state, m);
 }
 
 /* ---- Curves ---- */

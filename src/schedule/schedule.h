@@ -2,7 +2,7 @@
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 
-#include "base/base.h"
+#include "record/record.h"
 
 /* What reduce_lr_on_plateau remembers; all others know the rate from t alone. */
 typedef struct plateau {
@@ -27,7 +27,8 @@ typedef struct schedule {
     double (*rate)(const void *fields, double base_lr, uint64_t t);
     /* The momentum at t, below 0: it stays the optimizer's own. NULL: it always does. */
     double (*momentum)(const void *fields, uint64_t t);
-    /* Looks at an epoch's metrics, and changes p->lr, which is its base_lr. NULL: they do not matter. */
+    /* Looks at an epoch's metrics, and changes p->lr, which is its base_lr; at which of them `watches` says. NULL: they do not matter. */
+    const char *(*watches)(const void *fields);
     void (*learn)(const void *fields, plateau *p, const weft_metrics *m);
 } schedule;
 
@@ -47,7 +48,7 @@ extern const field schedule_common_fields[];
 typedef struct scheduler {
     const schedule *kind;
     const field *table; /* the kind's fields and the common ones, of what stands at `values` */
-    void *values;       /* schedule_common, and behind it the kind's fields */
+    void *values;       /* the kind's fields, and behind them schedule_common */
     plateau state;
 } scheduler;
 
@@ -63,6 +64,8 @@ void scheduler_begin(scheduler *s, double base_lr);
 double scheduler_rate(const scheduler *s, uint64_t steps, uint64_t epochs);
 /* Below 0: the optimizer's own. */
 double scheduler_momentum(const scheduler *s, uint64_t steps, uint64_t epochs);
+/* The metric that it looks at; NULL: none. */
+const char *scheduler_watches(const scheduler *s);
 void scheduler_learn(scheduler *s, const weft_metrics *m);
 /* Its settings on one line: "step_lr 10 gamma=0.5". NULL: no memory. */
 const char *scheduler_text(const scheduler *s, arena *a);

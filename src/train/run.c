@@ -131,8 +131,11 @@ weft_trainer *run_create_trainer(weft_model *m, const run_settings *s, const wef
 {
     const size_t n = data->split[WEFT_TRAIN].n, batch = MIN(train_batch(&s->train, data), n), batches = (n + batch - 1) / batch;
     const size_t per_epoch = (batches + s->train.accumulate - 1) / s->train.accumulate;
+    const early_stopping *stopping = &s->train.early_stopping;
     char average[64];
     uint64_t steps;
+    if (stopping->patience && watched_fits(stopping->monitor, data->task, "monitor", (where){"train.early_stopping", 0, 0}, err) != WEFT_OK)
+        return NULL;
     if (!checked_mul(s->train.epochs, per_epoch, &steps))
         steps = UINT64_MAX;
     steps = MAX(s->train.max_steps ? MIN(steps, s->train.max_steps) : steps, 1); /* a run of none is one that has not begun */

@@ -13,14 +13,12 @@ const field data_fields[] = {
     {0},
 };
 
-static const char *const monitors[] = {"val_loss", "val_acc", "train_loss", "train_acc", NULL};
-
 static const field early_stopping_fields[] = {
     {"patience", FIELD_SIZE, offsetof(early_stopping, patience), FIELD_BARE, .min = 0, .max = 1e18,
      .help = "end after so many epochs in a row that are no better than the best, with that one's parameters; 0 never does"},
     {"min_delta", FIELD_REAL, offsetof(early_stopping, min_delta), 0, .min = 0, .max = 1e9, .help = "by how much at least better is better"},
-    {"monitor", FIELD_TEXT, offsetof(early_stopping, monitor), 0, .text = "val_loss", .words = monitors,
-     .help = "what is to get better: val_loss, val_acc, train_loss or train_acc"},
+    {"monitor", FIELD_TEXT, offsetof(early_stopping, monitor), 0, .text = "val_loss", .words = watched_metrics,
+     .help = "what is to get better: a loss, or the score of the task"},
     {0},
 };
 

@@ -1,7 +1,5 @@
 /* Early stopping: ends a run that no longer gets better, with its best epoch's parameters (Prechelt, "Early stopping - but when?", 1998; as
  * keras.callbacks.EarlyStopping does it with restore_best_weights). */
-#include <string.h>
-
 #include "train/train.h"
 
 static const early_stopping *settings_of(const run *r) { return &r->settings->train.early_stopping; }
@@ -19,15 +17,8 @@ weft_status stopping_prepare(run *r, weft_error *err)
 /* What is monitored, so that less is better. */
 static double monitored(const run *r)
 {
-    const weft_metrics *m = &r->metrics;
-    const struct {
-        const char *name;
-        double value;
-    } all[] = {{"val_loss", m->val_loss}, {"val_acc", -m->val_acc}, {"train_loss", m->train_loss}, {"train_acc", -m->train_acc}};
-    size_t i = 0;
-    while (strcmp(all[i].name, settings_of(r)->monitor) != 0)
-        i++;
-    return all[i].value;
+    const metrics_key *key = watched_find(settings_of(r)->monitor);
+    return (watched_falls(key) ? 1 : -1) * metrics_value(key, &r->metrics);
 }
 
 void stopping_look(run *r)

@@ -94,7 +94,10 @@ static weft_status check_loss(const weft_trainer *t, weft_error *err)
 static weft_status check_data(weft_trainer *t, weft_error *err)
 {
     const weft_dataset *d = t->data;
+    const char *watched = scheduler_watches(&t->scheduler);
     TRY(check_loss(t, err));
+    if (watched)
+        TRY(watched_fits(watched, d->task, "metric", schedule_option, err));
     if (d->n_targets && d->n_targets != t->model->graph.out)
         return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "the model gives %zu numbers, but %s has %zu a sample; end it with \"linear %zu\"",
                     t->model->graph.out, d->name, d->n_targets, d->n_targets);

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import struct
 
 import weft
@@ -180,6 +181,18 @@ class Tasks(weft.Case):
             done = self.weft("train", f"{kind}.yaml", "-o", "no", "--set", sets, code=2)
             self.assertIn(words, done.stderr)
             self.assertFalse(self.exists("no"))
+
+    def test_what_is_watched_must_be_a_score_of_the_task(self):
+        self.prepare("numbers", "mse_loss")
+        for key in ("train.early_stopping={patience: 2, monitor: %s}", "schedule={name: reduce_lr_on_plateau, mode: max, metric: %s}"):
+            said = self.weft("train", "numbers.yaml", "-o", "run", "--set", key % "val_acc", code=2).stderr
+            self.assertRegex(said, "(monitor|metric) is val_acc, which regression does not have; there are: val_loss, val_r2, train_loss, train_r2")
+            self.assertFalse(self.exists("run"))
+            self.weft("train", "numbers.yaml", "-o", "run", "--quiet", "--force", "--set", key % "val_r2")
+            shutil.rmtree(self.path("run"))
+        self.weft("train", "numbers.yaml", "-o", "run", "--quiet", "--set", "train.early_stopping={patience: 30, monitor: val_r2}")
+        scores = [line["val_r2"] for line in self.read_lines("run", "metrics.jsonl")]
+        self.assertEqual(self.read_json("run", "run.json")["restored_epoch"], 1 + scores.index(max(scores)))
 
     def test_a_batch_of_which_nothing_counts_is_an_error(self):
         self.prepare("classes", "{name: cross_entropy, ignore_index: 0}")
