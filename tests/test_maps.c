@@ -276,7 +276,7 @@ static void what_maps_cannot_do_is_refused(void **unused)
 {
     (void)unused;
     static const char *const wrong[][2] = {
-        {"hardtanh 2 2", "below max_val"}, {"hardtanh 3", "below max_val"}, {"gelu erf", "none or tanh"}, {"celu 0", "above 0"},
+        {"hardtanh 2 2", "below max_val"}, {"hardtanh 3", "below max_val"}, {"gelu erf", "none, tanh"}, {"celu 0", "above 0"},
         {"softplus beta=0", "above 0"}, {"softshrink -1", "at least 0"}, {"threshold 1", "value"}, {"relu 1", "relu"},
     };
     for (size_t i = 0; i < COUNT(wrong); i++) {

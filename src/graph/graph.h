@@ -26,6 +26,8 @@ typedef struct init_kind {
     size_t fields_bytes;
     bool matrix; /* for weights [out, in] only */
     weft_status (*draw)(const void *fields, const parameter_draw *d, float *out);
+    /* What the ranges of single fields cannot say. NULL: nothing. */
+    weft_status (*check)(const void *fields, where at, weft_error *err);
 } init_kind;
 
 /* A rule with its settings. */

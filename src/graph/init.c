@@ -49,11 +49,15 @@ static const field gain_table[] = {
     {0},
 };
 
+static const char *const nonlinearities[] = {"linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu", NULL};
+static const char *const modes[] = {"fan_in", "fan_out", NULL};
+
 static const field kaiming_table[] = {
-    {"nonlinearity", FIELD_TEXT, offsetof(kaiming_fields, nonlinearity), FIELD_BARE, .text = "leaky_relu",
-     .help = "what follows, which sets the gain: linear, sigmoid, tanh, relu, leaky_relu, selu"},
+    {"nonlinearity", FIELD_TEXT, offsetof(kaiming_fields, nonlinearity), FIELD_BARE, .text = "leaky_relu", .words = nonlinearities,
+     .help = "what follows, which sets the gain"},
     {"a", FIELD_REAL, offsetof(kaiming_fields, a), 0, WIDE, .value = {0}, .help = "the slope below zero of that leaky_relu"},
-    {"mode", FIELD_TEXT, offsetof(kaiming_fields, mode), 0, .text = "fan_in", .help = "fan_in: keeps the forward pass's scale; fan_out: the backward's"},
+    {"mode", FIELD_TEXT, offsetof(kaiming_fields, mode), 0, .text = "fan_in", .words = modes,
+     .help = "fan_in: keeps the forward pass's scale; fan_out: the backward's"},
     {0},
 };
 
@@ -79,6 +83,12 @@ static weft_status uniform(const void *fields, const parameter_draw *d, float *o
 {
     const range_fields *f = fields;
     return draw_uniform(d, f->a, f->b, out);
+}
+
+static weft_status check_range(const void *fields, where at, weft_error *err)
+{
+    const range_fields *f = fields;
+    return f->a < f->b ? WEFT_OK : fail(err, WEFT_BAD_INPUT, at, "uniform draws from a to b: a must be below b");
 }
 
 static weft_status normal(const void *fields, const parameter_draw *d, float *out)
@@ -178,20 +188,24 @@ static weft_status orthogonal(const void *fields, const parameter_draw *d, float
 }
 
 static const init_kind kinds[] = {
-    {"constant", "the same number everywhere", "w = val", constant_table, sizeof(one_field), false, constant},
-    {"kaiming_normal", "normal, so that a layer in front of a nonlinearity keeps its input's scale", "std = gain / sqrt(fan)", kaiming_table,
-     sizeof(kaiming_fields), true, kaiming_normal},
-    {"kaiming_uniform", "uniform, with the same scale", "bound = gain sqrt(3 / fan)", kaiming_table, sizeof(kaiming_fields), true,
-     kaiming_uniform},
-    {"normal", "normal numbers", "w ~ N(mean, std^2)", normal_table, sizeof(normal_fields), false, normal},
-    {"orthogonal", "orthonormal rows, or columns where they are fewer", "W W^T = gain^2 I", gain_table, sizeof(one_field), true,
-     orthogonal},
-    {"uniform", "uniform numbers", "w ~ U(a, b)", range_table, sizeof(range_fields), false, uniform},
-    {"xavier_normal", "normal, with a scale between those of both directions", "std = gain sqrt(2 / (fan_in + fan_out))", gain_table,
-     sizeof(one_field), true, xavier_normal},
-    {"xavier_uniform", "uniform, with the same scale", "bound = gain sqrt(6 / (fan_in + fan_out))", gain_table, sizeof(one_field), true,
-     xavier_uniform},
-    {"zeros", "zeros", "w = 0", NULL, 0, false, zeros},
+    {.name = "constant", .help = "the same number everywhere", .formula = "w = val", .fields = constant_table,
+     .fields_bytes = sizeof(one_field), .draw = constant},
+    {.name = "kaiming_normal", .help = "normal, so that a layer in front of a nonlinearity keeps its input's scale",
+     .formula = "std = gain / sqrt(fan)", .fields = kaiming_table, .fields_bytes = sizeof(kaiming_fields), .matrix = true, .draw = kaiming_normal},
+    {.name = "kaiming_uniform", .help = "uniform, with the same scale", .formula = "bound = gain sqrt(3 / fan)", .fields = kaiming_table,
+     .fields_bytes = sizeof(kaiming_fields), .matrix = true, .draw = kaiming_uniform},
+    {.name = "normal", .help = "normal numbers", .formula = "w ~ N(mean, std^2)", .fields = normal_table,
+     .fields_bytes = sizeof(normal_fields), .draw = normal},
+    {.name = "orthogonal", .help = "orthonormal rows, or columns where they are fewer", .formula = "W W^T = gain^2 I", .fields = gain_table,
+     .fields_bytes = sizeof(one_field), .matrix = true, .draw = orthogonal},
+    {.name = "uniform", .help = "uniform numbers", .formula = "w ~ U(a, b)", .fields = range_table, .fields_bytes = sizeof(range_fields),
+     .draw = uniform, .check = check_range},
+    {.name = "xavier_normal", .help = "normal, with a scale between those of both directions",
+     .formula = "std = gain sqrt(2 / (fan_in + fan_out))", .fields = gain_table, .fields_bytes = sizeof(one_field), .matrix = true,
+     .draw = xavier_normal},
+    {.name = "xavier_uniform", .help = "uniform, with the same scale", .formula = "bound = gain sqrt(6 / (fan_in + fan_out))",
+     .fields = gain_table, .fields_bytes = sizeof(one_field), .matrix = true, .draw = xavier_uniform},
+    {.name = "zeros", .help = "zeros", .formula = "w = 0", .draw = zeros},
 };
 
 const init_kind *init_kinds(size_t *n)
@@ -201,21 +215,6 @@ const init_kind *init_kinds(size_t *n)
 }
 
 /* ---- Reading ---- */
-
-static weft_status check_word(const char *word, const char *const *known, size_t n, const char *what, where at, weft_error *err)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(word, known[i]) == 0)
-            return WEFT_OK;
-    return fail_unknown(err, at, what, word, known, n, sizeof *known);
-}
-
-static weft_status check_kaiming(const kaiming_fields *f, where at, weft_error *err)
-{
-    static const char *const modes[] = {"fan_in", "fan_out"}, *const after[] = {"linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"};
-    TRY(check_word(f->mode, modes, COUNT(modes), "mode", at, err));
-    return check_word(f->nonlinearity, after, COUNT(after), "nonlinearity", at, err);
-}
 
 weft_status init_read(const char *spec, where at, initialiser *out, arena *a, weft_error *err)
 {
@@ -234,9 +233,7 @@ weft_status init_read(const char *spec, where at, initialiser *out, arena *a, we
         return fail_memory(err);
     *out = (initialiser){k, fields};
     TRY(fields_read(k->fields ? k->fields : none, map, k->name, skip, fields, a, err));
-    if (k->fields == range_table && !(((range_fields *)fields)->a < ((range_fields *)fields)->b))
-        return fail(err, WEFT_BAD_INPUT, at, "uniform draws from a to b: a must be below b");
-    return k->fields == kaiming_table ? check_kaiming(fields, at, err) : WEFT_OK;
+    return k->check ? k->check(fields, at, err) : WEFT_OK;
 }
 
 weft_status init_fits(const initialiser *i, const param *p, where at, weft_error *err)

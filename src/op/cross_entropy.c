@@ -125,8 +125,7 @@ static void run(const call *c, size_t begin, size_t end)
         const int32_t label = (*c->source)->labels[loss_sample(*c->source, r)];
         real *loss = panel_row(&c->out[0], 0, r);
         if (label == f->of.ignore_index) {
-            for (size_t panel = 0; panel < n_panels(&c->out[1]); panel++)
-                clear_behind(panel_row(&c->out[1], panel, r), 0, c->out[1].width);
+            clear_row(&c->out[1], r);
             *loss = 0;
         } else if (shared) {
             const shares s = shares_of(f, c->in[0].cols, label);

@@ -7,8 +7,10 @@ typedef struct gelu_fields {
     const char *approximate;
 } gelu_fields;
 
+static const char *const approximations[] = {"none", "tanh", NULL};
+
 static const field fields[] = {
-    {"approximate", FIELD_TEXT, offsetof(gelu_fields, approximate), FIELD_BARE, .text = "none",
+    {"approximate", FIELD_TEXT, offsetof(gelu_fields, approximate), FIELD_BARE, .text = "none", .words = approximations,
      .help = "none, or tanh: another, nearly the same function"},
     {0},
 };
@@ -16,15 +18,6 @@ static const field fields[] = {
 static const op_case cases[] = {{"gelu", 1}, {"gelu", 7}, {"gelu tanh", 48}, {"gelu approximate=tanh", 100}, {0}};
 
 static bool by_tanh(const void *fields_in) { return strcmp(((const gelu_fields *)fields_in)->approximate, "tanh") == 0; }
-
-static weft_status infer(node *n, weft_error *err)
-{
-    const char *approximate = ((const gelu_fields *)n->fields)->approximate;
-    if (strcmp(approximate, "none") != 0 && !by_tanh(n->fields))
-        return fail(err, WEFT_BAD_INPUT, n->at, "approximate of gelu is \"%s\", but must be none or tanh", approximate);
-    n->out = n->in;
-    return WEFT_OK;
-}
 
 /* ---- approximate=none ---- */
 
@@ -121,7 +114,6 @@ const op ISA_SYMBOL(op_gelu) = {
     .fields = fields,
     .fields_bytes = sizeof(gelu_fields),
     .cases = cases,
-    .infer = infer,
     .map = map,
     .map_grad = map_grad,
     .gradient_needs_input = true,

@@ -8,8 +8,10 @@ typedef struct kl_fields {
     bool log_target;
 } kl_fields;
 
+static const char *const reductions[] = {"mean", "batchmean", NULL};
+
 static const field fields[] = {
-    {"reduction", FIELD_TEXT, offsetof(kl_fields, reduction), 0, .text = "mean",
+    {"reduction", FIELD_TEXT, offsetof(kl_fields, reduction), 0, .text = "mean", .words = reductions,
      .help = "mean: over outputs and batch; batchmean: over the batch, as mathematics has it"},
     {"log_target", FIELD_BOOL, offsetof(kl_fields, log_target), 0, .help = "whether targets are logarithms of probabilities, too"},
     {0},
@@ -43,15 +45,6 @@ static void target_range(const void *fields_in, double *low, double *high)
     *high = INFINITY;
 }
 
-static weft_status fits(const void *fields_in, size_t outputs, weft_error *err)
-{
-    const char *reduction = ((const kl_fields *)fields_in)->reduction;
-    (void)outputs;
-    if (strcmp(reduction, "mean") != 0 && strcmp(reduction, "batchmean") != 0)
-        return fail(err, WEFT_BAD_INPUT, (where){"loss", 0, 0}, "the reduction of kl_div is mean or batchmean, not \"%s\"", reduction);
-    return WEFT_OK;
-}
-
 static double reference_loss(const double *x, size_t C, const target *t, const void *fields_in, double *dx)
 {
     const kl_fields *f = fields_in;
@@ -75,7 +68,6 @@ const op ISA_SYMBOL(op_kl_div) = {
     .cases = cases,
     .targets = TARGET_NUMBERS,
     .target_range = target_range,
-    .fits = fits,
     .loss = {"kl_div", loss_tiles, run, NULL},
     .reference_loss = reference_loss,
 };

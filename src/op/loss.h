@@ -16,6 +16,14 @@ static inline double loss_weight(const call *c)
 /* Where row r of the batch has its target. */
 static inline size_t loss_sample(const batch *source, size_t r) { return source->index ? source->index[r] : r; }
 
+/* A row of the gradient that a sample leaves at 0, its padding too. */
+static inline void clear_row(const operand *gradient, size_t row)
+{
+    for (size_t p = 0; p < n_panels(gradient); p++)
+        for (size_t i = 0; i < gradient->width; i++)
+            panel_row(gradient, p, row)[i] = 0;
+}
+
 /* ---- Classes ---- */
 
 /* The first members of the settings of every loss that takes classes. */

@@ -17,9 +17,7 @@ static void run(const call *c, size_t begin, size_t end)
     for (size_t r = begin; r < end; r++) {
         const int32_t label = (*c->source)->labels[loss_sample(*c->source, r)];
         const real weight = (real)class_weight_of(c->fields, label);
-        for (size_t p = 0; p < n_panels(dx); p++)
-            for (size_t i = 0; i < dx->width; i++)
-                panel_row(dx, p, r)[i] = 0;
+        clear_row(dx, r);
         *panel_row(&c->out[0], 0, r) = 0;
         if (weight == 0)
             continue;

@@ -115,15 +115,19 @@ class Bits(weft.Case):
                 self.assert_same(f"{i}-whole", f"{i}-parts")
 
 
-class Layers(weft.Case):
+class Small(weft.Case):
+    """A run of a few milliseconds, and what changes it."""
+
     def setUp(self):
         super().setUp()
         small.make(self.path("small"))
         self.write("e.yaml", SMALL)
 
-    def train(self, folder, *sets):
-        return self.weft("train", "e.yaml", "-o", folder, "--quiet", *[word for one in sets for word in ("--set", one)])
+    def train(self, folder, *sets, quiet=True):
+        return self.weft("train", "e.yaml", "-o", folder, *["--quiet"][:quiet], *[word for one in sets for word in ("--set", one)])
 
+
+class Layers(Small):
     def test_a_frozen_layer_keeps_its_bits(self):
         write_init(self.path("init.safetensors"), 3, (784, 33, 10))
         self.train("run", "train.init=init.safetensors", "model=[linear 33 lr=0, tanh, linear 10]",
@@ -166,15 +170,7 @@ class Layers(weft.Case):
         self.assertEqual(*(weft.hash_tensors(self.path(name, "model.safetensors")) for name in ("none", "linear")))
 
 
-class Averages(weft.Case):
-    def setUp(self):
-        super().setUp()
-        small.make(self.path("small"))
-        self.write("e.yaml", SMALL)
-
-    def train(self, folder, *sets):
-        return self.weft("train", "e.yaml", "-o", folder, "--quiet", *[word for one in sets for word in ("--set", one)])
-
+class Averages(Small):
     def test_what_is_measured_is_what_is_saved(self):
         for name, average in (("ema", "{name: ema, decay: 0.9}"), ("swa", "{name: swa, start: 2}")):
             self.train(name, f"train.average={average}")
@@ -205,18 +201,13 @@ class Averages(weft.Case):
         self.assertLess(abs(losses[0] - losses[1]), 0.02 * losses[0])
 
 
-class EarlyStopping(weft.Case):
+class EarlyStopping(Small):
     MONITORS = {"val_loss": 1, "val_acc": -1, "train_loss": 1, "train_acc": -1}
 
     def setUp(self):
         super().setUp()
-        small.make(self.path("small"))
-        self.write("e.yaml", SMALL)
         self.train("whole", "train.epochs=25")
         self.lines = self.read_lines("whole", "metrics.jsonl")
-
-    def train(self, folder, *sets, quiet=True):
-        return self.weft("train", "e.yaml", "-o", folder, *["--quiet"][:quiet], *[word for one in sets for word in ("--set", one)])
 
     def expected(self, monitor, patience, min_delta):
         """The last epoch, and the best one: as keras.callbacks.EarlyStopping has it."""
@@ -262,12 +253,7 @@ class EarlyStopping(weft.Case):
             self.assertEqual(self.read_json("two", "run.json")["early_stop_epoch"], last)
 
 
-class Steps_of_several_batches(weft.Case):
-    def setUp(self):
-        super().setUp()
-        small.make(self.path("small"))
-        self.write("e.yaml", SMALL)
-
+class Steps_of_several_batches(Small):
     def test_an_epoch_has_fewer_of_them(self):
         self.weft("train", "e.yaml", "-o", "run", "--quiet", "--set", "train.accumulate=4", "--set", "train.epochs=2")
         self.assertEqual(len(self.read_lines("run", "steps.jsonl")), 2 * 5)  # 19 batches
@@ -285,12 +271,7 @@ class Steps_of_several_batches(weft.Case):
         self.assertEqual([line["step"] for line in self.read_lines("run", "steps.jsonl")], list(range(1, 8)))
 
 
-class Mistakes(weft.Case):
-    def setUp(self):
-        super().setUp()
-        small.make(self.path("small"))
-        self.write("e.yaml", SMALL)
-
+class Mistakes(Small):
     def refused(self, *sets):
         result = self.weft("train", "e.yaml", "-o", "run", *[word for one in sets for word in ("--set", one)], code=2)
         self.assertFalse(self.exists("run"))
