@@ -208,6 +208,31 @@ static void first_steps_are_right_to_the_last_digits(void **unused)
     for_cases(check_first_step);
 }
 
+/* A decay that is below all normal numbers would make every step many times as long. */
+static void weights_that_are_almost_nothing_decay_no_further(void **unused)
+{
+    (void)unused;
+    static const char *const specs[] = {"adam", "nadam", "radam", "adagrad", "adadelta", "adamax", "rmsprop", "sgd momentum=0.9"};
+    FOR_ISAS(level)
+        for (size_t s = 0; s < COUNT(specs); s++) {
+            char spec[64];
+            snprintf(spec, sizeof spec, "%s weight_decay=0.0006", specs[s]);
+            rig r = rig_make(level, spec);
+            walk *k = walk_make(&r.o, MIN_WIDTH);
+            for (size_t i = 0; i < MIN_WIDTH; i++) {
+                k->in_real.data[i] = (real)1e-33;
+                k->g.data[i] = 0;
+            }
+            for (int t = 0; t < 3; t++)
+                step_in_real(&r.o, k);
+            for (size_t i = 0; i < MIN_WIDTH; i++)
+                if (k->in_real.data[i] != (real)1e-33)
+                    fail_msg("%s: 1e-33 becomes %g", spec, (double)k->in_real.data[i]);
+            walk_free(k);
+            arena_deinit(&r.memory);
+        }
+}
+
 /* ---- The reference against PyTorch ---- */
 
 static void check_torch(const json_t *entry)
@@ -548,6 +573,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_optimizer_has_cases_and_names_for_its_states),
         cmocka_unit_test(updates_follow_their_references_for_300_steps),
+        cmocka_unit_test(weights_that_are_almost_nothing_decay_no_further),
         cmocka_unit_test(first_steps_are_right_to_the_last_digits),
         cmocka_unit_test(references_walk_as_torch_does),
         cmocka_unit_test(every_case_has_a_trajectory_of_torch),

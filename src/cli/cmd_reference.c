@@ -62,7 +62,6 @@ static void print_default(const field *f)
         printf("must be given");
         return;
     }
-    one[0].offset = 0;
     fields_default(one, room);
     fields_print(one, room, "%.0s%s", "", &t);
     printf("%s%s%s", t.data ? "`" : "", t.data ? t.data : "none", t.data ? "`" : "");

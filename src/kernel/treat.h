@@ -15,6 +15,8 @@ static inline void treat_numbers(const treatment *t, bool penalty, const real *w
             a = v_fma(l2, at, a);
         if (penalty && t->l1 != 0)
             a += v_greater(at, zero, l1, v_greater(zero, at, -l1, zero));
+        if (penalty)
+            a = v_flush_small(a); /* of weights that are almost nothing */
         if (t->largest != 0) /* NaN passes */
             a = -v_least(largest, -v_least(largest, a));
         v_store(g + i, a);

@@ -242,6 +242,10 @@ static inline __attribute__((always_inline)) void v_quotients(const int n, vec a
 /* The same on p alone. */
 #define FOR_VECTORS(p, n, ...) FOR_PAIRS(p, p, n, (void)b; __VA_ARGS__)
 
+/* Numbers so near 0 that a thousandth of them, or their square, would not be normal become 0, long before anything else would notice. NaN
+ * passes. */
+static inline vec v_flush_small(vec a) { return v_greater(v_least(a, -a), v_set(-0x1p-100f), v_set(0), a); }
+
 #if defined(WEFT_DOUBLE)
 static inline real s_sqrt(real a) { return __builtin_sqrt(a); }
 static inline real s_fma(real a, real b, real c) { return __builtin_fma(a, b, c); }

@@ -42,7 +42,7 @@ MOVES move(const int n, size_t i, const movement *to)
     const vec eps = v_set(to->hyper[EPS]), least = v_set((real)LEAST), largest = v_set((real)0x1p125);
     real *w = to->w + i, *squares = to->state[0] + i, *moved = to->state[1] + i;
     vec d[ABREAST], v[ABREAST], u[ABREAST];
-    EACH(k, n) d[k] = v_fma(decay, v_load(w + k * LANES), v_load(to->g + i + k * LANES));
+    EACH(k, n) d[k] = v_decayed(decay, v_load(w + k * LANES), v_load(to->g + i + k * LANES));
     EACH(k, n) v[k] = v_fma(rho, v_load(squares + k * LANES), v_fma(rest * d[k], d[k], least));
     EACH(k, n) v_store(squares + k * LANES, v[k]);
     EACH(k, n) v[k] = v_least(largest, v[k] + eps);

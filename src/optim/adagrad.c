@@ -47,7 +47,7 @@ MOVES move(const int n, size_t i, const movement *to)
     const vec step = v_set(to->hyper[STEP]), decay = v_set(to->hyper[DECAY]), eps = v_set(to->hyper[EPS]), largest = v_set(FLT_MAX);
     real *w = to->w + i, *sum = to->state[0] + i;
     vec d[ABREAST], s[ABREAST];
-    EACH(k, n) d[k] = v_fma(decay, v_load(w + k * LANES), v_load(to->g + i + k * LANES));
+    EACH(k, n) d[k] = v_decayed(decay, v_load(w + k * LANES), v_load(to->g + i + k * LANES));
     EACH(k, n) s[k] = v_flush(v_fma(d[k], d[k], v_load(sum + k * LANES)));
     EACH(k, n) v_store(sum + k * LANES, s[k]);
     EACH(k, n) s[k] = v_least(largest, s[k]);

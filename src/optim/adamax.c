@@ -38,7 +38,7 @@ MOVES move(const int n, size_t i, const movement *to)
     const vec rest1 = v_set(to->hyper[REST1]), eps = v_set(to->hyper[EPS]), zero = v_set(0);
     real *w = to->w + i, *first = to->state[0] + i, *largest = to->state[1] + i;
     vec d[ABREAST], m[ABREAST], u[ABREAST];
-    EACH(k, n) d[k] = v_fma(decay, v_load(w + k * LANES), v_load(to->g + i + k * LANES));
+    EACH(k, n) d[k] = v_decayed(decay, v_load(w + k * LANES), v_load(to->g + i + k * LANES));
     EACH(k, n) m[k] = v_flush(v_fma(rest1, d[k], beta1 * v_load(first + k * LANES)));
     EACH(k, n) v_store(first + k * LANES, m[k]);
     EACH(k, n) d[k] = v_greater(d[k], zero, d[k], -d[k]) + eps;

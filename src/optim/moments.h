@@ -34,8 +34,8 @@ MOVES move_by_moments(const int n, size_t i, const unsigned traits, const moveme
     real *w = to->w + i, *first = to->state[0] + i, *second = to->state[1] + i;
     vec d[ABREAST], m[ABREAST], v[ABREAST];
     EACH(k, n) d[k] = v_load(to->g + i + k * LANES);
-    if (!(traits & DECOUPLED))
-        EACH(k, n) d[k] = v_fma(decay, v_load(w + k * LANES), d[k]);
+    if (!(traits & DECOUPLED) && hyper[DECAY] != 0)
+        EACH(k, n) d[k] = v_decayed(decay, v_load(w + k * LANES), d[k]);
     EACH(k, n) m[k] = v_flush(v_fma(rest1, d[k], beta1 * v_load(first + k * LANES)));
     EACH(k, n) v[k] = v_fma(beta2, v_load(second + k * LANES), v_fma(rest2 * d[k], d[k], least));
     EACH(k, n) v_store(first + k * LANES, m[k]);

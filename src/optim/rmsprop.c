@@ -74,7 +74,7 @@ MOVES move(const int n, size_t i, const bool centered, const bool gathers, const
     const vec eps = v_set(to->hyper[EPS]), least = v_set((real)LEAST), largest = v_set(FLT_MAX);
     real *w = to->w + i, *squares = to->state[SQUARES] + i;
     vec d[ABREAST], v[ABREAST];
-    EACH(k, n) d[k] = v_fma(decay, v_load(w + k * LANES), v_load(to->g + i + k * LANES));
+    EACH(k, n) d[k] = v_decayed(decay, v_load(w + k * LANES), v_load(to->g + i + k * LANES));
     EACH(k, n) v[k] = v_fma(alpha, v_load(squares + k * LANES), v_fma(rest * d[k], d[k], least));
     EACH(k, n) v_store(squares + k * LANES, v[k]);
     if (centered)

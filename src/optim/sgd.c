@@ -75,7 +75,7 @@ static void update(real *w, const real *g, real *const state[MAX_STATES], size_t
     const vec momentum = v_set(hyper[MOMENTUM]), keep = v_set(hyper[KEEP]), take = v_set(hyper[TAKE]);
     const bool nesterov = hyper[NESTEROV] != 0;
     for (size_t i = 0; i < n; i += LANES) {
-        const vec before = v_load(w + i), d = v_fma(decay, before, v_load(g + i));
+        const vec before = v_load(w + i), d = v_decayed(decay, before, v_load(g + i));
         const vec b = v_flush(v_fma(keep, v_load(state[0] + i), take * d));
         v_store(state[0] + i, b);
         v_store(w + i, v_fma(step, nesterov ? v_fma(momentum, b, d) : b, before));

@@ -39,6 +39,9 @@ static inline double decayed(const optim_fields *f, double g, double w) { return
  * counts, would notice. */
 #define LEAST 0x1p-120
 
+/* The gradient with the decay of weights in it, which becomes 0 where weights have decayed to almost nothing. */
+static inline vec v_decayed(vec decay, vec w, vec g) { return v_flush_small(v_fma(decay, w, g)); }
+
 /* Weights on their way, and all that moves them: what an update is called with. */
 typedef struct movement {
     real *w;
