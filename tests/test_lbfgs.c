@@ -125,11 +125,11 @@ static void check_walk(isa level, const json_t *entry)
     const json_t *right = json_object_get(entry, "w");
     for (size_t t = 0; t < json_array_size(right); t++) {
         const double allowed = tolerance(json_number_value(json_array_get(json_object_get(entry, "float_error"), t)));
+        if (allowed > 1e-2)
+            break;
         double *want = numbers_of_json(json_array_get(right, t), N), before[N], unused[N], loss;
         for (size_t i = 0; i < N; i++)
             before[i] = (double)*place(r->weights, i);
-        if (allowed > 1e-2)
-            break;
         assert_true(step(r, &loss));
         assert_true(loss == r->problem(before, unused));
         for (size_t i = 0; i < N; i++)
