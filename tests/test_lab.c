@@ -105,6 +105,32 @@ static void seeds_are_a_list_or_a_number(void **state)
     experiment_close(e);
 }
 
+static const char *flat(const run_settings *s, const char *key)
+{
+    const setting *found = setting_find(s->flat, key);
+    return found ? found->text : "(none)";
+}
+
+static void settings_are_flat_too_each_variant_and_seed_its_own(void **state)
+{
+    (void)state;
+    experiment *e = GOOD(DATA MODEL "loss: cross_entropy label_smoothing=0.1\ntrain: {early_stopping: 3}\nseeds: [3, 4]\n"
+                         "variants: {a: {}, b: {optimizer: {name: adam, lr: 0.5}, schedule: {warmup: 2}, data: {scale: 7}}}\n");
+    run_settings s[2];
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(experiment_settings(e, i, 1 - i, &s[i], &err), WEFT_OK);
+    static const char *const cases[][3] = {
+        {"train.seed", "4", "3"},     {"train.early_stopping.patience", "3", "3"}, {"data.scale", "1", "7"},
+        {"optimizer", "sgd", "adam"}, {"optimizer.lr", "0.01", "0.5"},             {"optimizer.momentum", "0", "(none)"},
+        {"loss", "cross_entropy", "cross_entropy"}, {"loss.label_smoothing", "0.1", "0.1"}, {"schedule.warmup", "0", "2"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (size_t k = 0; k < 2; k++)
+            assert_string_equal(flat(&s[k], cases[i][0]), cases[i][1 + k]);
+    assert_string_equal(flat(&s[0], "model"), s[0].model_text);
+    experiment_close(e);
+}
+
 static void without_seeds_a_variant_has_its_own(void **state)
 {
     (void)state;
@@ -650,6 +676,7 @@ int main(void)
         TEST(odd_numbers_within_the_ranges_are_taken),
         TEST(empty_sections_say_nothing),
         TEST(seeds_are_a_list_or_a_number),
+        TEST(settings_are_flat_too_each_variant_and_seed_its_own),
         TEST(without_seeds_a_variant_has_its_own),
         TEST(a_variant_changes_key_by_key),
         TEST(a_variant_that_names_an_optimizer_replaces_it),

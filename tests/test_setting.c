@@ -341,6 +341,30 @@ static void printed_fields_read_back(void **state)
     arena_deinit(&a);
 }
 
+static void flat_fields_are_a_list_of_dotted_keys(void **state)
+{
+    (void)state;
+    const struct example_with_range {
+        const char *note, *empty;
+        double range[2];
+    } x = {"two \"words\"", NULL, {0.5, -1}};
+    static const field inner[] = {{"from", FIELD_REAL, .offset = 0}, {"to", FIELD_REAL, .offset = sizeof(double)}, {0}};
+    static const field outer[] = {{"note", FIELD_TEXT, .offset = offsetof(struct example_with_range, note)},
+                                  {"empty", FIELD_TEXT, .offset = offsetof(struct example_with_range, empty)},
+                                  {"range", FIELD_MAP, .offset = offsetof(struct example_with_range, range), .fields = inner},
+                                  {0}};
+    arena a = {0};
+    setting *first = NULL, **end = fields_flatten(outer, &x, "it", &first, &a);
+    text t = {0};
+    assert_non_null(end);
+    assert_null(*end);
+    for (const setting *s = first; s; s = s->next)
+        text_printf(&t, "%s=%s;", s->key, s->text);
+    assert_string_equal(t.data, "it.note=two \"words\";it.range.from=0.5;it.range.to=-1;");
+    text_free(&t);
+    arena_deinit(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +377,7 @@ int main(void)
         cmocka_unit_test(wrong_fields_are_explained),
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(printed_fields_read_back),
+        cmocka_unit_test(flat_fields_are_a_list_of_dotted_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,6 +179,9 @@ void fields_default(const field *table, void *out);
 /* Appends "key: value" pairs separated by `separator`, for every field that is set; `pattern` is printf's for key and value,
  * e.g. "%s: %s" or "%s=%s". */
 void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t);
+/* Appends PREFIX.NAME for every field that is set, and in place of a map its own, to the list whose last link is `end`: texts as
+ * fields_print has them, a plain text without quotes. Returns the new last link. NULL: no memory. */
+setting **fields_flatten(const field *table, const void *in, const char *prefix, setting **end, arena *a);
 size_t fields_count(const field *table);
 /* A table of both, the second's struct `offset` bytes behind the first's. Either may be NULL. Lives in the arena; NULL: no memory. */
 field *fields_join(const field *first, const field *second, size_t offset, arena *a);

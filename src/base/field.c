@@ -551,6 +551,37 @@ static bool is_unset(const field *f, const void *at)
            (f->type == FIELD_REALS && ((const number_list *)at)->n == 0);
 }
 
+static setting **flatten(const field *f, const void *at, const char *key, setting **end, arena *a)
+{
+    if (!key)
+        return NULL;
+    if (f->type == FIELD_MAP)
+        return fields_flatten(f->fields, at, key, end, a);
+    text value = {0};
+    if (f->type == FIELD_TEXT)
+        text_add(&value, *(const char *const *)at);
+    else
+        add_value(f, at, &value);
+    setting *made = arena_alloc(a, sizeof *made);
+    const char *kept = value.failed ? NULL : arena_text(a, value.data ? value.data : "");
+    text_free(&value);
+    if (!made || !kept)
+        return NULL;
+    *made = (setting){SETTING_SCALAR, .key = key, .text = kept};
+    *end = made;
+    return &made->next;
+}
+
+setting **fields_flatten(const field *table, const void *in, const char *prefix, setting **end, arena *a)
+{
+    for (const field *f = table; f->name && end; f++) {
+        const void *at = (const char *)in + f->offset;
+        if (!is_unset(f, at))
+            end = flatten(f, at, arena_printf(a, "%s.%s", prefix, f->name), end, a);
+    }
+    return end;
+}
+
 void fields_print(const field *table, const void *in, const char *pattern, const char *separator, text *t)
 {
     bool first = true;

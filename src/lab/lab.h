@@ -18,6 +18,7 @@ typedef struct variant {
     const char *slug;        /* unique, fit for a folder */
     run_settings settings;   /* its seed is the first */
     const char *config_head; /* settings.config up to the section with the seed */
+    setting *flat_rest;      /* settings.flat without that section */
 } variant;
 
 /* An experiment file, read and checked. */

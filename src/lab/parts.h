@@ -41,12 +41,13 @@ typedef struct resolver {
     isa level;
     weft_error *err;
     struct model_part *models; /* those that were read already: variants share them */
+    setting **flat_end;        /* of the flat settings that are being made; NULL: nobody wants them, or there was no memory */
 } resolver;
 
 /* Reads all sections into v->settings, and writes their texts. Without `complete`, what a variant may still bring is
  * not missed: then only the mistakes count. */
 weft_status resolve(resolver *r, const setting *all, bool complete, variant *v);
-/* Makes config.yaml's text for these settings. */
+/* Makes config.yaml's text for these settings, and their flat form. */
 weft_status resolve_config(const variant *v, run_settings *s, arena *a, weft_error *err);
 
 #endif

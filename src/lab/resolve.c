@@ -189,14 +189,27 @@ static void check_names(resolver *r, const setting *all, const run_settings *s)
         fail(r->err, WEFT_BAD_INPUT, init->at, "there is no file \"%s\" to start from", s->train.init);
 }
 
-/* {name: adam, lr: 0.001, …}, for config.yaml. */
-static const char *flow_map(const char *name, const field *table, const void *fields, arena *a)
+static void flatten(resolver *r, const char *key, const char *value)
+{
+    setting *made = r->flat_end ? arena_alloc(r->memory, sizeof *made) : NULL;
+    if (made)
+        *made = (setting){SETTING_SCALAR, .key = key, .text = value};
+    if (made)
+        *r->flat_end = made;
+    r->flat_end = made ? &made->next : NULL;
+}
+
+/* {name: adam, lr: 0.001, …}, for config.yaml; and flat, as "optimizer" and "optimizer.lr". */
+static const char *flow_map(resolver *r, const char *section, const char *name, const field *table, const void *fields)
 {
     text t = {0};
     text_printf(&t, "{name: %s%s", name, table->name ? ", " : "");
     fields_print(table, fields, "%s: %s", ", ", &t);
     text_add(&t, "}");
-    return keep(&t, a);
+    flatten(r, section, name);
+    if (r->flat_end)
+        r->flat_end = fields_flatten(table, fields, section, r->flat_end, r->memory);
+    return keep(&t, r->memory);
 }
 
 static const char *resolve_loss(resolver *r, const setting *all, run_settings *s)
@@ -208,7 +221,7 @@ static const char *resolve_loss(resolver *r, const setting *all, run_settings *s
     if (!s->loss || loss_read(&loss, &fields, s->loss, r->level, r->memory, r->err) != WEFT_OK)
         return NULL;
     s->loss_text = fields_spec(loss->name, loss->fields, fields, false, r->memory);
-    return flow_map(loss->name, or_none(loss->fields), fields, r->memory);
+    return flow_map(r, "loss", loss->name, or_none(loss->fields), fields);
 }
 
 /* What a variant may complete is checked field by field: nesterov may still get its momentum. */
@@ -246,7 +259,7 @@ static const char *resolve_optimizer(resolver *r, const setting *all, bool compl
     if (plan_check_groups(&o, r->level, s->optimizer, r->err) != WEFT_OK)
         return NULL;
     s->optimizer_text = fields_spec(o.kind->name, o.table, o.fields, true, r->memory);
-    return flow_map(o.kind->name, o.table, o.fields, r->memory);
+    return flow_map(r, "optimizer", o.kind->name, o.table, o.fields);
 }
 
 static void check_schedule(resolver *r, const setting *map)
@@ -272,7 +285,7 @@ static const char *resolve_schedule(resolver *r, const setting *all, bool comple
     if (!s->schedule || !complete || scheduler_read(&made, s->schedule, r->memory, r->err) != WEFT_OK)
         return NULL;
     s->schedule_text = scheduler_text(&made, r->memory);
-    return flow_map(made.kind->name, made.table, made.values, r->memory);
+    return flow_map(r, "schedule", made.kind->name, made.table, made.values);
 }
 
 static const char *resolve_model(resolver *r, const setting *all, bool complete, run_settings *s)
@@ -287,6 +300,7 @@ static const char *resolve_model(resolver *r, const setting *all, bool complete,
         return NULL;
     s->model = part->layers;
     s->model_text = part->spec;
+    flatten(r, "model", part->spec);
     return part->items;
 }
 
@@ -318,14 +332,25 @@ weft_status resolve_config(const variant *v, run_settings *s, arena *a, weft_err
     fields_print(train_fields, &s->train, "%s: %s", ", ", &t);
     text_add(&t, "}\n");
     s->config = keep(&t, a);
-    return s->config ? WEFT_OK : fail_memory(err);
+    setting *flat = arena_alloc(a, sizeof *flat), **end = NULL;
+    if (flat) {
+        *flat = (setting){.kind = SETTING_MAP};
+        end = fields_flatten(train_fields, &s->train, "train", &flat->first, a);
+    }
+    if (end)
+        *end = v->flat_rest; /* which variants of several seeds share */
+    s->flat = flat;
+    return s->config && end ? WEFT_OK : fail_memory(err);
 }
 
 weft_status resolve(resolver *r, const setting *all, bool complete, variant *v)
 {
     run_settings *s = &v->settings;
     const int before = r->err->count;
+    r->flat_end = complete ? &v->flat_rest : NULL;
     read_section(r, all, "data", data_fields, complete, &s->data);
+    if (r->flat_end)
+        r->flat_end = fields_flatten(data_fields, &s->data, "data", r->flat_end, r->memory);
     const char *model = resolve_model(r, all, complete, s);
     const char *loss = resolve_loss(r, all, s);
     const char *optimizer_map = resolve_optimizer(r, all, complete, s);
@@ -338,5 +363,5 @@ weft_status resolve(resolver *r, const setting *all, bool complete, variant *v)
     if (!model || !loss || !optimizer_map || !schedule_map)
         return WEFT_BAD_INPUT;
     v->config_head = config_head(s, model, loss, optimizer_map, schedule_map, r->memory);
-    return s->loss_text && s->optimizer_text && s->schedule_text && v->config_head ? WEFT_OK : fail_memory(r->err);
+    return s->loss_text && s->optimizer_text && s->schedule_text && v->config_head && r->flat_end ? WEFT_OK : fail_memory(r->err);
 }

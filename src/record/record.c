@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-#define RUN_JSON_LIMIT ((size_t)1 << 20)
+#define RUN_JSON_LIMIT ((size_t)1 << 23)
 #define METRICS_LIMIT ((size_t)1 << 28)
 
-typedef enum record_type { RECORD_TEXT, RECORD_SIZE, RECORD_U64, RECORD_REAL, RECORD_TASK } record_type;
+typedef enum record_type { RECORD_TEXT, RECORD_SIZE, RECORD_U64, RECORD_REAL, RECORD_TASK, RECORD_SETTINGS } record_type;
 
 /* Reading and writing follow the same table. */
 static const struct record_key {
@@ -38,6 +38,7 @@ static const struct record_key {
     {"precision", RECORD_TEXT, offsetof(run_record, precision), "fp32"},
     {"isa", RECORD_TEXT, offsetof(run_record, isa), NULL},
     {"weft", RECORD_TEXT, offsetof(run_record, version), NULL},
+    {"settings", RECORD_SETTINGS, offsetof(run_record, settings), ""},
 };
 
 #define KEY(name, tasks) {#name, offsetof(weft_metrics, name), tasks, false}
@@ -149,6 +150,18 @@ static void print_json_string(const char *string, text *t)
     text_free(&clean);
 }
 
+static void print_settings(const setting *map, text *t)
+{
+    text_add(t, "{");
+    for (const setting *s = map ? map->first : NULL; s; s = s->next) {
+        text_add(t, s == map->first ? "\n        " : ",\n        ");
+        print_json_string(s->key, t);
+        text_add(t, ": ");
+        print_json_string(s->text, t);
+    }
+    text_add(t, map && map->first ? "\n    }" : "}");
+}
+
 static void print_record_value(const struct record_key *key, const run_record *run, text *t)
 {
     const char *place = (const char *)run + key->offset;
@@ -172,6 +185,9 @@ static void print_record_value(const struct record_key *key, const run_record *r
     }
     case RECORD_REAL:
         text_add(t, print_real(*(const double *)place, buffer));
+        break;
+    case RECORD_SETTINGS:
+        print_settings(*(const setting *const *)place, t);
         break;
     }
 }
@@ -215,6 +231,38 @@ static const char *json_kind(const json_t *value)
     return kinds[json_typeof(value)];
 }
 
+/* NULL: no memory. */
+static setting *read_settings(const json_t *object, arena *a)
+{
+    setting *map = arena_alloc(a, sizeof *map);
+    if (!map)
+        return NULL;
+    *map = (setting){.kind = SETTING_MAP};
+    setting **end = &map->first;
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value) {
+        setting *made = arena_alloc(a, sizeof *made);
+        const char *kept_key = arena_text(a, key), *kept = arena_text(a, json_string_value(value));
+        if (!made || !kept_key || !kept)
+            return NULL;
+        *made = (setting){SETTING_SCALAR, .key = kept_key, .text = kept};
+        *end = made;
+        end = &made->next;
+    }
+    return map;
+}
+
+static bool is_map_of_texts(const json_t *value)
+{
+    const char *key;
+    json_t *one;
+    json_object_foreach((json_t *)value, key, one)
+        if (!json_is_string(one))
+            return false;
+    return json_is_object(value);
+}
+
 static bool read_record_value(const struct record_key *key, const json_t *value, run_record *run, arena *a)
 {
     char *place = (char *)run + key->offset;
@@ -240,6 +288,11 @@ static bool read_record_value(const struct record_key *key, const json_t *value,
     case RECORD_REAL:
         *(double *)place = json_is_null(value) ? NAN : json_number_value(value);
         return json_is_null(value) || json_is_number(value);
+    case RECORD_SETTINGS:
+        if (!is_map_of_texts(value))
+            return false;
+        *(const setting **)place = read_settings(value, a); /* NULL is told apart by the caller */
+        return true;
     }
     return false;
 }
@@ -248,7 +301,7 @@ static weft_status read_record_key(const struct record_key *key, const json_t *r
                                    arena *a, weft_error *err)
 {
     static const char *const wanted[] = {"a text", "a whole number of 0 or more", "a whole number of 0 or more",
-                                         "a number", "classification, regression or multi-label"};
+                                         "a number", "classification, regression or multi-label", "an object of texts"};
     const json_t *value = json_object_get(root, key->name);
     if (!value && key->missing) {
         char *place = (char *)run + key->offset;
@@ -263,7 +316,7 @@ static weft_status read_record_key(const struct record_key *key, const json_t *r
     if (!read_record_value(key, value, run, a))
         return fail(err, WEFT_BAD_INPUT, at, "'%s' is %s; it must be %s", key->name, json_kind(value),
                     wanted[key->type]);
-    bool lost = key->type == RECORD_TEXT && !*(const char **)((char *)run + key->offset);
+    const bool pointer = key->type == RECORD_TEXT || key->type == RECORD_SETTINGS, lost = pointer && !*(void *const *)((char *)run + key->offset);
     return lost ? fail_memory(err) : WEFT_OK;
 }
 

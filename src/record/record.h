@@ -63,6 +63,7 @@ typedef struct run_record {
     size_t restored_epoch;   /* whose parameters early stopping left in the model; 0: it did not */
     const char *precision;     /* of training: "fp32", "bf16" */
     const char *isa, *version; /* of the kernels that ran, of weft */
+    const setting *settings; /* a map of dotted keys to texts: "optimizer.lr" to "0.01"; NULL: nothing is known */
     size_t n_epochs; /* lines of metrics.jsonl */
     const weft_metrics *metrics;
 } run_record;

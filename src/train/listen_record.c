@@ -29,6 +29,7 @@ static run_record record_of(const run *r, const char *status)
         .precision = s->train.precision,
         .isa = r->trainer->kernels.isa,
         .version = weft_version(),
+        .settings = s->flat,
     };
 }
 

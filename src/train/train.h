@@ -217,6 +217,7 @@ typedef struct run_settings {
     const setting *model, *loss, *optimizer, *schedule; /* checked */
     const char *model_text, *loss_text, *optimizer_text, *schedule_text; /* the same on one line each, every default written out */
     const char *config; /* the text of config.yaml */
+    const setting *flat; /* the same as a map of dotted keys to texts: optimizer.lr to 0.01 */
 } run_settings;
 
 typedef enum run_status { RUN_DONE, RUN_DIVERGED, RUN_STOPPED } run_status;
