@@ -1,7 +1,6 @@
 /* run.json and metrics.jsonl: what a run says of itself. */
-#include "record/record.h"
+#include "record/json.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -126,38 +125,14 @@ const char *score_print(weft_task task, double score, char buffer[32])
 
 /* ---- Writing ---- */
 
-/* print_double writes minus zero as "-0", which JSON readers take for the whole number 0. */
-static const char *print_real(double value, char buffer[32])
-{
-    return value == 0 && signbit(value) ? "-0.0" : print_double(value, buffer);
-}
-
-static void print_json_string(const char *string, text *t)
-{
-    text clean = {0};
-    json_t *value = json_string(string);
-    if (!value) { /* bytes that are not UTF-8, from a command line */
-        text_add_escaped(&clean, string);
-        value = clean.failed ? NULL : json_string(clean.data ? clean.data : "");
-    }
-    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
-    if (quoted)
-        text_add(t, quoted);
-    else
-        t->failed = true;
-    free(quoted);
-    json_decref(value);
-    text_free(&clean);
-}
-
 static void print_settings(const setting *map, text *t)
 {
     text_add(t, "{");
     for (const setting *s = map ? map->first : NULL; s; s = s->next) {
         text_add(t, s == map->first ? "\n        " : ",\n        ");
-        print_json_string(s->key, t);
+        json_add_text(t, s->key);
         text_add(t, ": ");
-        print_json_string(s->text, t);
+        json_add_text(t, s->text);
     }
     text_add(t, map && map->first ? "\n    }" : "}");
 }
@@ -165,15 +140,14 @@ static void print_settings(const setting *map, text *t)
 static void print_record_value(const struct record_key *key, const run_record *run, text *t)
 {
     const char *place = (const char *)run + key->offset;
-    char buffer[32];
     switch (key->type) {
     case RECORD_TEXT: {
         const char *string = *(const char *const *)place;
-        print_json_string(string ? string : "", t);
+        json_add_text(t, string ? string : "");
         break;
     }
     case RECORD_TASK:
-        print_json_string(known_tasks[*(const weft_task *)place].name, t);
+        json_add_text(t, known_tasks[*(const weft_task *)place].name);
         break;
     case RECORD_SIZE:
         text_printf(t, "%zu", *(const size_t *)place);
@@ -184,7 +158,7 @@ static void print_record_value(const struct record_key *key, const run_record *r
         break;
     }
     case RECORD_REAL:
-        text_add(t, print_real(*(const double *)place, buffer));
+        json_add_real(t, *(const double *)place);
         break;
     case RECORD_SETTINGS:
         print_settings(*(const setting *const *)place, t);
@@ -210,26 +184,18 @@ weft_status run_record_write(const run_record *run, weft_error *err)
 
 void metrics_print(const weft_metrics *m, text *t)
 {
-    char buffer[32];
     text_printf(t, "{\"epoch\": %zu", m->epoch);
     for (const metrics_key *key = metrics_keys; key->name; key++) {
         const double value = metrics_value(key, m);
-        if (metrics_has(key, m->task) && (value != 0 || !key->rare))
-            text_printf(t, ", \"%s\": %s", key->name, print_real(value, buffer));
+        if (!metrics_has(key, m->task) || (value == 0 && key->rare))
+            continue;
+        text_printf(t, ", \"%s\": ", key->name);
+        json_add_real(t, value);
     }
     text_add(t, "}\n");
 }
 
 /* ---- Reading ---- */
-
-static const char *json_kind(const json_t *value)
-{
-    static const char *const kinds[] = {[JSON_OBJECT] = "an object",       [JSON_ARRAY] = "a list",
-                                        [JSON_STRING] = "a text",          [JSON_INTEGER] = "a whole number",
-                                        [JSON_REAL] = "a number",          [JSON_TRUE] = "true",
-                                        [JSON_FALSE] = "false",            [JSON_NULL] = "null"};
-    return kinds[json_typeof(value)];
-}
 
 /* NULL: no memory. */
 static setting *read_settings(const json_t *object, arena *a)
@@ -322,24 +288,11 @@ static weft_status read_record_key(const struct record_key *key, const json_t *r
 
 static weft_status record_read(const char *path, run_record *run, arena *a, weft_error *err)
 {
-    bytes content = {0};
-    TRY(file_read(path, RUN_JSON_LIMIT, &content, err));
-    json_error_t wrong;
-    json_t *root = json_loadb((const char *)content.data, content.size, JSON_REJECT_DUPLICATES, &wrong);
-    bytes_free(&content);
-    where at = {.file = path};
-    if (!root && json_error_code(&wrong) == json_error_out_of_memory)
-        return fail_memory(err);
-    if (!root) {
-        at.line = wrong.line > 0 ? (size_t)wrong.line : 0;
-        at.column = wrong.column > 0 ? (size_t)wrong.column : 1;
-        return fail(err, WEFT_BAD_INPUT, at, "%s; a run's record is one JSON object", wrong.text);
-    }
+    json_t *root;
     weft_status status = WEFT_OK;
-    if (!json_is_object(root))
-        status = fail(err, WEFT_BAD_INPUT, at, "%s; a run's record is one JSON object", json_kind(root));
-    for (size_t i = 0; json_is_object(root) && i < COUNT(record_keys); i++) {
-        weft_status one = read_record_key(&record_keys[i], root, at, run, a, err);
+    TRY(json_file_read(path, RUN_JSON_LIMIT, "a run's record", &root, err));
+    for (size_t i = 0; i < COUNT(record_keys); i++) {
+        weft_status one = read_record_key(&record_keys[i], root, (where){.file = path}, run, a, err);
         status = status == WEFT_OK ? one : status;
     }
     json_decref(root);
@@ -370,44 +323,24 @@ static weft_status metrics_values(const json_t *root, where at, size_t after, we
     return WEFT_OK;
 }
 
-static weft_status metrics_line(const char *line, size_t size, where at, size_t after, weft_metrics *m, weft_error *err)
+static weft_status metrics_lines(json_lines *lines, run_record *run, arena *a, weft_error *err)
 {
-    json_error_t wrong;
-    json_t *root = json_loadb(line, size, JSON_REJECT_DUPLICATES, &wrong);
-    if (!root && json_error_code(&wrong) == json_error_out_of_memory)
-        return fail_memory(err);
-    if (!root) {
-        at.column = wrong.column > 0 ? (size_t)wrong.column : 1;
-        return fail(err, WEFT_BAD_INPUT, at, "%s; every line is one JSON object, remove those that are not",
-                    wrong.text);
-    }
-    weft_status status = json_is_object(root)
-                             ? metrics_values(root, at, after, m, err)
-                             : fail(err, WEFT_BAD_INPUT, at, "%s; every line is one JSON object", json_kind(root));
-    json_decref(root);
-    return status;
-}
-
-static weft_status metrics_lines(const bytes *content, const char *path, run_record *run, arena *a, weft_error *err)
-{
-    const char *next = (const char *)content->data, *end = next + content->size;
-    size_t n_lines = 1;
-    for (const char *c = next; c < end; c++)
-        n_lines += *c == '\n';
-    weft_metrics *metrics = arena_array(a, n_lines, sizeof *metrics);
+    weft_metrics *metrics = arena_array(a, lines->n_lines, sizeof *metrics);
+    json_t *line;
     if (!metrics)
         return fail_memory(err);
     run->metrics = metrics;
-    where at = {.file = path};
-    for (size_t after = 0; next < end; after = metrics[run->n_epochs++].epoch) {
-        const char *newline = memchr(next, '\n', (size_t)(end - next));
-        const char *line_end = newline ? newline : end;
-        at.line++;
-        metrics[run->n_epochs].task = run->task;
-        TRY(metrics_line(next, (size_t)(line_end - next), at, after, &metrics[run->n_epochs], err));
-        next = newline ? newline + 1 : end;
+    for (;;) {
+        weft_metrics *m = &metrics[run->n_epochs];
+        TRY(json_lines_next(lines, &line, err));
+        if (!line)
+            return WEFT_OK;
+        m->task = run->task;
+        const weft_status status = metrics_values(line, lines->at, run->n_epochs, m, err);
+        json_decref(line);
+        TRY(status);
+        run->n_epochs++;
     }
-    return WEFT_OK;
 }
 
 weft_status run_record_read(const char *folder, run_record *run, arena *a, weft_error *err)
@@ -420,9 +353,9 @@ weft_status run_record_read(const char *folder, run_record *run, arena *a, weft_
     TRY(record_read(record_path, run, a, err));
     if (!file_exists(metrics_path)) /* before the first epoch's end */
         return WEFT_OK;
-    bytes content = {0};
-    TRY(file_read(metrics_path, METRICS_LIMIT, &content, err));
-    weft_status status = metrics_lines(&content, metrics_path, run, a, err);
-    bytes_free(&content);
+    json_lines lines;
+    TRY(json_lines_open(&lines, metrics_path, METRICS_LIMIT, err));
+    weft_status status = metrics_lines(&lines, run, a, err);
+    json_lines_close(&lines);
     return status;
 }

@@ -75,4 +75,55 @@ weft_status run_record_write(const run_record *run, weft_error *err);
 /* One line of metrics.jsonl, with its newline; its numbers read back to the same bits. */
 void metrics_print(const weft_metrics *m, text *t);
 
+/* ---- Probes: what a fixed batch of training samples shows of every layer when an epoch ends (probes.c) ---- */
+
+/* Of a matrix of numbers. */
+typedef struct probe_range {
+    double min, max, mean, std;
+} probe_range;
+
+enum { PROBE_BINS = 32 };
+
+/* Equal bins between two numbers; what is on an edge counts in the bin above it, `to` in the last one. */
+typedef struct probe_histogram {
+    double from, to;
+    size_t counts[PROBE_BINS];
+} probe_histogram;
+
+/* A layer. A double that does not apply to it, or was not finite, is NaN and not in the file; a histogram that does not is empty. */
+typedef struct layer_probe {
+    const char *path, *name; /* "2"; "linear 10" */
+    size_t units;            /* numbers that it gives for a sample */
+    size_t parameters;       /* 0: it has none */
+    double dead;             /* of activations: the share of units without a slope at any sample */
+    double saturated;        /* the share of all (unit, sample) where the slope is a small part of what it can be */
+    probe_range output;
+    double output_gradient;  /* norms: of the loss's gradient by the outputs, */
+    double weights;          /* of the parameters, */
+    double weight_gradient;  /* of the gradient by them; */
+    double update;           /* of what the last step changed, divided by that of the parameters */
+    probe_histogram outputs, weights_histogram, gradients; /* gradients: by the parameters */
+} layer_probe;
+
+/* An epoch. Where a run diverged, the last one is that which it did not end, with the parameters of before it. */
+typedef struct epoch_probe {
+    size_t epoch;
+    size_t samples;    /* in the batch */
+    probe_range input; /* of the batch, as the first layer takes it */
+    double first_loss; /* of the epoch's first step; NaN: not known */
+    size_t spikes;     /* steps whose loss stood out far above those around them */
+    size_t n_layers;
+    const layer_probe *layers;
+} epoch_probe;
+
+typedef struct probe_log {
+    size_t n_epochs; /* 0: there are none */
+    const epoch_probe *epochs;
+} probe_log;
+
+/* One line of probes.jsonl, with its newline. */
+void probe_print(const epoch_probe *p, text *t);
+/* Of a run folder; none where it has no probes.jsonl. Everything lives in `a`. */
+weft_status probes_read(const char *folder, probe_log *out, arena *a, weft_error *err);
+
 #endif

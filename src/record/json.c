@@ -1,0 +1,100 @@
+/* Pieces of JSON, and files of it. */
+#include "record/json.h"
+
+#include <math.h>
+#include <string.h>
+
+/* print_double writes minus zero as "-0", which JSON readers take for the whole number 0. */
+void json_add_real(text *t, double value)
+{
+    char buffer[32];
+    text_add(t, value == 0 && signbit(value) ? "-0.0" : print_double(value, buffer));
+}
+
+void json_add_text(text *t, const char *string)
+{
+    text clean = {0};
+    json_t *value = json_string(string);
+    if (!value) { /* bytes that are not UTF-8, from a command line */
+        text_add_escaped(&clean, string);
+        value = clean.failed ? NULL : json_string(clean.data ? clean.data : "");
+    }
+    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    if (quoted)
+        text_add(t, quoted);
+    else
+        t->failed = true;
+    free(quoted);
+    json_decref(value);
+    text_free(&clean);
+}
+
+const char *json_kind(const json_t *value)
+{
+    static const char *const kinds[] = {[JSON_OBJECT] = "an object",       [JSON_ARRAY] = "a list",
+                                        [JSON_STRING] = "a text",          [JSON_INTEGER] = "a whole number",
+                                        [JSON_REAL] = "a number",          [JSON_TRUE] = "true",
+                                        [JSON_FALSE] = "false",            [JSON_NULL] = "null"};
+    return kinds[json_typeof(value)];
+}
+
+weft_status json_file_read(const char *path, size_t limit_bytes, const char *what, json_t **object, weft_error *err)
+{
+    bytes content = {0};
+    where at = {.file = path};
+    json_error_t wrong;
+    TRY(file_read(path, limit_bytes, &content, err));
+    json_t *root = json_loadb((const char *)content.data, content.size, JSON_REJECT_DUPLICATES, &wrong);
+    bytes_free(&content);
+    if (json_is_object(root)) {
+        *object = root;
+        return WEFT_OK;
+    }
+    if (!root && json_error_code(&wrong) == json_error_out_of_memory)
+        return fail_memory(err);
+    if (!root) {
+        at.line = wrong.line > 0 ? (size_t)wrong.line : 0;
+        at.column = wrong.column > 0 ? (size_t)wrong.column : 1;
+    }
+    const weft_status status = fail(err, WEFT_BAD_INPUT, at, "%s; %s is one JSON object", root ? json_kind(root) : wrong.text, what);
+    json_decref(root);
+    return status;
+}
+
+weft_status json_lines_open(json_lines *l, const char *path, size_t limit_bytes, weft_error *err)
+{
+    *l = (json_lines){.at = {.file = path}, .n_lines = 1};
+    TRY(file_read(path, limit_bytes, &l->content, err));
+    l->next = (const char *)l->content.data;
+    for (size_t i = 0; i < l->content.size; i++)
+        l->n_lines += l->content.data[i] == '\n';
+    return WEFT_OK;
+}
+
+weft_status json_lines_next(json_lines *l, json_t **object, weft_error *err)
+{
+    const char *end = (const char *)l->content.data + l->content.size, *line = l->next;
+    json_error_t wrong;
+    *object = NULL;
+    if (line >= end)
+        return WEFT_OK;
+    const char *newline = memchr(line, '\n', (size_t)(end - line)), *line_end = newline ? newline : end;
+    l->next = newline ? newline + 1 : end;
+    l->at.line++;
+    json_t *root = json_loadb(line, (size_t)(line_end - line), JSON_REJECT_DUPLICATES, &wrong);
+    if (json_is_object(root)) {
+        *object = root;
+        return WEFT_OK;
+    }
+    if (!root && json_error_code(&wrong) == json_error_out_of_memory)
+        return fail_memory(err);
+    where at = l->at;
+    if (!root)
+        at.column = wrong.column > 0 ? (size_t)wrong.column : 1;
+    const weft_status status = root ? fail(err, WEFT_BAD_INPUT, at, "%s; every line is one JSON object", json_kind(root))
+                                    : fail(err, WEFT_BAD_INPUT, at, "%s; every line is one JSON object, remove those that are not", wrong.text);
+    json_decref(root);
+    return status;
+}
+
+void json_lines_close(json_lines *l) { bytes_free(&l->content); }
