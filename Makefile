@@ -35,9 +35,11 @@ NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
 WARNINGS := -Wall -Wextra -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 OPTIMISE := $(if $(DEBUG),-O1 -g3 -DWEFT_DEBUG,$(if $(SAN),-O1 -g -DWEFT_DEBUG,-O3 -g))
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+# Of what reads a user's files and words; kernels see numbers alone. Sanitizers look closer.
+HARDEN := $(if $(SAN),,-fstack-protector-strong -D_FORTIFY_SOURCE=2)
 CFLAGS_ALL = -std=gnu17 $(CROSS_FLAGS) $(OPTIMISE) $(NUMERICS) $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE -DWEFT_BUILDING $(DOUBLE:%=-DWEFT_DOUBLE) -fPIC -fvisibility=hidden \
 	-ffile-prefix-map=$(CURDIR)=. -MMD -MP -Iinclude -Isrc -I$(BUILD) $(LIB_CFLAGS) $(CFLAGS)
-LDFLAGS_ALL = $(CROSS_FLAGS) $(SANITIZE) -Wl,-z,relro $(LDFLAGS)
+LDFLAGS_ALL = $(CROSS_FLAGS) $(SANITIZE) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LDLIBS_ALL = $(LIB_LIBS) -lm -lpthread
 
 # The instruction sets of each architecture, the best last, and their flags. A new one also has its line in src/kernel/isa.c, and its
@@ -90,7 +92,7 @@ list_command := $(call plain,$(call names,cli,cmd_))
 all: $(BUILD)/weft $(BUILD)/libweft.a $(BUILD)/libweft.so
 
 $(BUILD)/weft: $(CLI_OBJECTS) $(BUILD)/libweft.a
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 $(BUILD)/libweft.a: $(LIB_OBJECTS)
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
@@ -105,7 +107,7 @@ $(Q)$(CC) $(CFLAGS_ALL) $(1) -c -o $@ $<
 endef
 
 $(BUILD)/obj/%.o: src/%.c $(LISTS) | libs
-	$(call compile,)
+	$(call compile,$(HARDEN))
 
 define isa_rule
 $(BUILD)/obj/%.$(1).o: src/%.c $(LISTS) | libs

@@ -151,6 +151,19 @@ class Objects(unittest.TestCase):
             declared = set(re.findall(r"^WEFT_API[^;]*?\b(weft_\w+)\(", file.read(), re.MULTILINE))
         self.assertEqual(symbols(os.path.join(BUILD, "libweft.so"), "--defined-only", "--dynamic"), declared)
 
+    @unittest.skipIf(os.environ.get("SAN"), "sanitizers are built without what hardens")
+    def test_what_is_installed_is_hardened(self):
+        """Position-independent, every relocation read-only before main, no executable stack, canaries, checked copies."""
+        for name, kind in (("weft", "Position-Independent Executable"), ("libweft.so", "Shared object")):
+            path = os.path.join(BUILD, name)
+            said = subprocess.run(["readelf", "-W", "-h", "-l", "-d", path], stdout=subprocess.PIPE, check=True, text=True).stdout
+            self.assertIn(kind, said, name)
+            self.assertIn("GNU_RELRO", said, name)
+            self.assertRegex(said, r"FLAGS.* NOW|BIND_NOW", name)
+            self.assertRegex(said, r"GNU_STACK .* RW ", name)
+            self.assertIn("__stack_chk_fail", {s.split("@")[0] for s in symbols(path, "--undefined-only", "--dynamic")}, name)
+            self.assertTrue([s for s in symbols(path, "--undefined-only", "--dynamic") if "_chk@" in s], name)
+
 
 class PublicHeader(unittest.TestCase):
     def check(self, *command):
