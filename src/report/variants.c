@@ -60,26 +60,6 @@ double quantity_of(const weft_metrics *m, quantity q)
     }
 }
 
-spread spread_none(void) { return (spread){.mean = NAN, .std = NAN, .min = NAN, .max = NAN}; }
-
-/* Welford's way, which does not lose the digits of a small spread. */
-void spread_add(spread *s, double value)
-{
-    if (!isfinite(value))
-        return;
-    if (s->n == 0) {
-        *s = (spread){1, value, 0, value, value};
-        return;
-    }
-    double off = value - s->mean, squares = s->std * s->std * (double)(s->n - 1);
-    s->n++;
-    s->mean += off / (double)s->n;
-    squares += off * (value - s->mean);
-    s->std = sqrt(squares / (double)(s->n - 1));
-    s->min = fmin(s->min, value);
-    s->max = fmax(s->max, value);
-}
-
 bool run_diverged(const run_record *run) { return run->status && strcmp(run->status, "diverged") == 0; }
 
 const weft_metrics *run_at(const run_record *run, size_t epoch)

@@ -23,15 +23,6 @@ const task_words *variants_words(const variant *variants, size_t n);
 /* Scores and their gap (training minus validation); accuracies in per cent. */
 double quantity_of(const weft_metrics *m, quantity q);
 
-/* Over the finite ones among some values; std is the sample's (n - 1), 0 for one value; n == 0: everything is NaN. */
-typedef struct spread {
-    size_t n;
-    double mean, std, min, max;
-} spread;
-
-spread spread_none(void);
-void spread_add(spread *s, double value);
-
 bool run_diverged(const run_record *run);
 /* What a run knew after an epoch, or NULL. */
 const weft_metrics *run_at(const run_record *run, size_t epoch);
