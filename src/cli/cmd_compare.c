@@ -92,8 +92,8 @@ static int compare(args *a, experiment *e)
         return complain(&err);
     }
     stop_on_signals();
-    const weft_status status = compare_run(e, &(compare_options){.folder = folder, .jobs = (int)a->jobs, .force = a->force, .stop = &stop_signal,
-                                                                 .warn = show_warnings, .hear = show, .self = &w},
+    const weft_status status = compare_run(e, &(compare_options){.folder = folder, .command = a->line, .jobs = (int)a->jobs, .force = a->force,
+                                                                 .stop = &stop_signal, .warn = show_warnings, .hear = show, .self = &w},
                                            &c, &err);
     progress_free(w.progress);
     int code = err.count ? complain(&err) : exit_code(status);

@@ -80,8 +80,8 @@ static int train(args *a, experiment *e, size_t variant)
     progress *p = progress_create(&work, 1, a->quiet);
     const listener own = {.name = "progress", .hear = show, .self = p};
     stop_on_signals();
-    const run_options o = {.folder = folder, .threads = (int)a->threads, .resume = a->resume, .force = a->force, .stop = &stop_signal,
-                           .listeners = &own, .n_listeners = p != NULL};
+    const run_options o = {.folder = folder, .command = a->line, .threads = (int)a->threads, .resume = a->resume, .force = a->force,
+                           .stop = &stop_signal, .listeners = &own, .n_listeners = p != NULL};
     const weft_status status = run_train(&settings, data, &o, &result, &err);
     progress_free(p);
     weft_dataset_close(data);

@@ -201,11 +201,33 @@ static int parse_options(const command *c, const char *path, int argc, char **ar
     return EXIT_DONE;
 }
 
+/* The words as a shell would take them again. NULL: no memory. */
+static const char *command_line(const char *path, int argc, char **argv, arena *a)
+{
+    text t = {0};
+    text_printf(&t, "weft %s", path);
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        const bool plain = *word && word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")] == 0;
+        text_add(&t, plain ? " " : " '");
+        for (size_t n; *word; word += n + (word[n] == '\'')) {
+            n = strcspn(word, "'");
+            text_add_bytes(&t, word, n);
+            text_add(&t, word[n] ? "'\\''" : "");
+        }
+        text_add(&t, plain ? "" : "'");
+    }
+    const char *line = t.failed ? NULL : arena_text(a, t.data);
+    text_free(&t);
+    return line;
+}
+
 static int run_parsed(const command *c, const char *path, int argc, char **argv)
 {
     args a = {0};
     a.sets = arena_array(&a.memory, (size_t)argc + 2, sizeof *a.sets); /* two more for what --seed and --allow-trailing become */
-    int code = a.sets ? parse_options(c, path, argc, argv, &a) : EXIT_FAILED;
+    a.line = command_line(path, argc, argv, &a.memory); /* before getopt moves words */
+    int code = a.sets && a.line ? parse_options(c, path, argc, argv, &a) : EXIT_FAILED;
     if (code == EXIT_DONE && a.help)
         show_command_help(c, path);
     else if (code == EXIT_DONE && a.n_words < c->min_words)

@@ -203,6 +203,7 @@ static void run_trial(crew *w, trial *t)
     weft_error error = {0};
     const listener listener = {.name = "compare", .hear = hear, .self = &own};
     const run_options options = {.folder = t->folder,
+                                 .command = w->options->command,
                                  .threads = w->threads,
                                  .force = w->options->force,
                                  .stop = w->options->stop,

@@ -59,6 +59,7 @@ typedef struct comparison {
 
 typedef struct compare_options {
     const char *folder;
+    const char *command; /* for the runs' records; may be NULL */
     int jobs; /* trials at a time, a thread each; 0: as many as there are cores to use */
     bool force;
     const volatile sig_atomic_t *stop;

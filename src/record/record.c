@@ -22,6 +22,7 @@ static const struct record_key {
     {"status", RECORD_TEXT, offsetof(run_record, status), NULL},
     {"message", RECORD_TEXT, offsetof(run_record, message), NULL},
     {"data", RECORD_TEXT, offsetof(run_record, data), NULL},
+    {"fingerprint", RECORD_TEXT, offsetof(run_record, fingerprint), ""},
     {"model", RECORD_TEXT, offsetof(run_record, model), NULL},
     {"optimizer", RECORD_TEXT, offsetof(run_record, optimizer), NULL},
     {"schedule", RECORD_TEXT, offsetof(run_record, schedule), "none"},
@@ -37,6 +38,10 @@ static const struct record_key {
     {"precision", RECORD_TEXT, offsetof(run_record, precision), "fp32"},
     {"isa", RECORD_TEXT, offsetof(run_record, isa), NULL},
     {"weft", RECORD_TEXT, offsetof(run_record, version), NULL},
+    {"command", RECORD_TEXT, offsetof(run_record, command), ""},
+    {"cpu", RECORD_TEXT, offsetof(run_record, cpu), ""},
+    {"threads", RECORD_SIZE, offsetof(run_record, threads), "0"},
+    {"result", RECORD_TEXT, offsetof(run_record, result), ""},
     {"settings", RECORD_SETTINGS, offsetof(run_record, settings), ""},
 };
 

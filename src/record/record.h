@@ -54,6 +54,7 @@ typedef struct run_record {
     const char *message; /* of a diverged run: the step, the layer; otherwise "" */
     /* The settings, as texts: "fashion-mnist", "linear 1000, relu, linear 10", "sgd lr=0.01 …" */
     const char *data, *model, *optimizer, *schedule, *loss;
+    const char *fingerprint; /* of the data set: a hash of its samples and labels, whatever files they came from */
     weft_task task;
     double scale;
     size_t batch;
@@ -63,6 +64,9 @@ typedef struct run_record {
     size_t restored_epoch;   /* whose parameters early stopping left in the model; 0: it did not */
     const char *precision;     /* of training: "fp32", "bf16" */
     const char *isa, *version; /* of the kernels that ran, of weft */
+    const char *command, *cpu; /* command: "" where a program called the library */
+    size_t threads;
+    const char *result; /* SHA-256 of model.safetensors, as sha256sum says it; "" before the run's end */
     const setting *settings; /* a map of dotted keys to texts: "optimizer.lr" to "0.01"; NULL: nothing is known */
     size_t n_epochs; /* lines of metrics.jsonl */
     const weft_metrics *metrics;

@@ -3,7 +3,7 @@
  * generalization" (2018). */
 #include <string.h>
 
-#include "train/average.h"
+#include "train/within.h"
 
 static const char *const names[] = {"none", "ema", "swa", NULL};
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "train/train.h"
+#include "train/within.h"
 
 static const char *state_path(const char *folder, arena *a)
 {

@@ -1,7 +1,7 @@
 /* metrics.jsonl: a line an epoch. After a resume, lines of epochs that are done again are dropped. */
 #include <string.h>
 
-#include "train/train.h"
+#include "train/within.h"
 
 weft_status keep_lines(const char *path, uint64_t n, weft_error *err)
 {

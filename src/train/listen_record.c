@@ -1,7 +1,7 @@
 /* config.yaml, and run.json: what the report and other programs want to know of a run. */
 #include <string.h>
 
-#include "train/train.h"
+#include "train/within.h"
 
 static run_record record_of(const run *r, const char *status)
 {
@@ -29,8 +29,22 @@ static run_record record_of(const run *r, const char *status)
         .precision = s->train.precision,
         .isa = r->trainer->kernels.isa,
         .version = weft_version(),
+        .command = r->command,
+        .threads = (size_t)pool_threads(r->trainer->threads),
         .settings = s->flat,
     };
+}
+
+static weft_status hash_model(const run *r, char hex[65], weft_error *err)
+{
+    bytes content;
+    const char *model = path_join(r->memory, r->folder, "model.safetensors");
+    if (!model)
+        return fail_memory(err);
+    TRY(file_read(model, SIZE_MAX, &content, err));
+    sha256_hex(content.data, content.size, hex);
+    bytes_free(&content);
+    return WEFT_OK;
 }
 
 static weft_status hear(void *self, const run *r, event_kind event, weft_error *err)
@@ -44,8 +58,15 @@ static weft_status hear(void *self, const run *r, event_kind event, weft_error *
         return fail_memory(err);
     if (event == EVENT_BEGIN)
         TRY(file_write(config, r->settings->config, strlen(r->settings->config), err));
-    const run_record record = record_of(r, event == EVENT_BEGIN ? "running" : names[r->status]);
-    return run_record_write(&record, err);
+    char fingerprint[33], result[65] = "";
+    data_fingerprint(r->trainer->data, fingerprint);
+    if (event == EVENT_END)
+        TRY(hash_model(r, result, err));
+    run_record record = record_of(r, event == EVENT_BEGIN ? "running" : names[r->status]);
+    record.fingerprint = fingerprint;
+    record.result = result;
+    record.cpu = cpu_name(r->memory);
+    return record.cpu ? run_record_write(&record, err) : fail_memory(err);
 }
 
-const listener listen_record = {.name = "record", .hear = hear};
+const listener listen_record = {.name = "record", .hear = hear, .late = true}; /* it hashes what another listener wrote */

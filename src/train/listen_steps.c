@@ -1,7 +1,7 @@
 /* steps.jsonl: a line a step, where the settings ask for it. */
 #include <unistd.h>
 
-#include "train/train.h"
+#include "train/within.h"
 
 static weft_status hear(void *self, const run *r, event_kind event, weft_error *err)
 {

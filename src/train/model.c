@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "train/train.h"
+#include "train/within.h"
 
 static weft_status build(weft_model *m, const char *layers, weft_error *err)
 {

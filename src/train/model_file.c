@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/train.h"
+#include "train/within.h"
 
 /* A node's tensors of a kind. */
 static const param *params_of(const node *n, block_kind kind, size_t *count)

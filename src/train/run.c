@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "train/average.h"
+#include "train/within.h"
 
 #define X(name) extern const listener listen_##name;
 #include "gen/listener.inc"
@@ -194,7 +194,7 @@ static weft_status run_in_folder(run *r, weft_model *m, const weft_dataset *data
 weft_status run_train(const run_settings *settings, const weft_dataset *data, const run_options *options, run *result, weft_error *err)
 {
     arena memory = {0};
-    run r = {.settings = settings, .folder = options->folder, .memory = &memory, .status = RUN_DONE};
+    run r = {.settings = settings, .folder = options->folder, .command = options->command, .memory = &memory, .status = RUN_DONE};
     weft_model *m = weft_model_create(settings->model_text, err);
     weft_status status = m ? check_folder(options, &memory, err) : WEFT_BAD_INPUT;
     if (status == WEFT_OK)

@@ -1,6 +1,6 @@
 /* Early stopping: ends a run that no longer gets better, with its best epoch's parameters (Prechelt, "Early stopping - but when?", 1998; as
  * keras.callbacks.EarlyStopping does it with restore_best_weights). */
-#include "train/train.h"
+#include "train/within.h"
 
 static const early_stopping *settings_of(const run *r) { return &r->settings->train.early_stopping; }
 

@@ -31,29 +31,6 @@ struct weft_model {
     arena memory, parameters;
 };
 
-/* Lets sizes flow and gives every block zeroed memory; nothing when they exist for this size already. */
-weft_status model_prepare(weft_model *m, size_t features, weft_error *err);
-/* What a block holds for every node. */
-typedef enum block_kind { BLOCKS_PARAMS, BLOCKS_BUFFERS } block_kind;
-/* Zeroed blocks for all nodes, NULL where one has none. NULL: no memory. */
-real **model_blocks(const weft_model *m, block_kind kind, arena *a);
-/* from to to, every block. */
-void model_copy_blocks(const weft_model *m, block_kind kind, real *const *from, real *const *to);
-/* Blocks of numbers that are packed like the weights (the weights, an optimizer's state) or like buffers, under the names of a state dict:
- * PREFIX LAYER.NAME SUFFIX. */
-typedef struct named_blocks {
-    const char *prefix, *suffix;
-    block_kind kind;
-    real *const *blocks; /* [n_nodes] */
-} named_blocks;
-
-/* Appends them as tensors; the values are copies in `a`. */
-weft_status model_export(const weft_model *m, const named_blocks *from, tensor *tensors, size_t *n_tensors, arena *a);
-/* Fills them from a file; a missing or misshapen tensor is a mistake. */
-weft_status model_import(const weft_model *m, const named_blocks *to, const tensor_file *file, const char *path, weft_error *err);
-/* How many tensors model_export makes of blocks of that kind. */
-size_t model_tensors(const weft_model *m, block_kind kind);
-
 /* ---- The trainer (trainer.c, evaluate.c, average.c) ---- */
 
 /* What the model holds of the parameters that steps move. */
@@ -242,7 +219,7 @@ typedef struct stopping {
 /* A run as its listeners see it. */
 typedef struct run {
     const run_settings *settings;
-    const char *folder;
+    const char *folder, *command;
     arena *memory;        /* for what listeners need while they hear; of the run */
     weft_trainer *trainer;
     uint64_t step;        /* steps done since the beginning */
@@ -265,6 +242,7 @@ typedef struct listener {
 
 typedef struct run_options {
     const char *folder;
+    const char *command; /* the command line, for run.json; NULL: a program ran it */
     int threads; /* 0: as many as the process may use */
     bool resume; /* go on from the folder's checkpoint, where there is one */
     bool force;  /* replace a run that stands in the folder */
@@ -281,20 +259,5 @@ weft_status run_train(const run_settings *settings, const weft_dataset *data, co
 weft_trainer *run_create_trainer(weft_model *m, const run_settings *s, const weft_dataset *data, int threads, weft_error *err);
 /* Whether the settings fit the data set and each other: shapes, classes, the file to start from. Adds every mistake to `err`. */
 weft_status run_check(const run_settings *settings, const weft_dataset *data, weft_error *err);
-
-weft_status stopping_prepare(run *r, weft_error *err);
-/* After an epoch. */
-void stopping_look(run *r);
-/* Whether it has waited long enough. */
-bool stopping_over(const run *r);
-/* Gives the model the best epoch's parameters, where there are others. */
-void stopping_restore(run *r);
-
-/* Cuts a file of lines behind its first n, where there is one. */
-weft_status keep_lines(const char *path, uint64_t n, weft_error *err);
-/* The checkpoint of a folder (listen_checkpoint.c): fills trainer, step, best and metrics. WEFT_BAD_INPUT: it belongs to other settings,
- * or is damaged. */
-bool checkpoint_exists(const char *folder, arena *a);
-weft_status checkpoint_read(run *r, weft_error *err);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/average.h"
+#include "train/within.h"
 
 static const where schedule_option = {"schedule", 0, 0};
 

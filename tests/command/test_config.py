@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What a user can get wrong in an experiment file or on the command line: exit 2, the place, the nearest word, all mistakes at once,
 before anything runs."""
+import hashlib
 import os
 import re
 
@@ -205,6 +206,19 @@ class Bad(weft.Case):
                 self.write("good.yaml", GOOD)
                 self.weft("train", "good.yaml", "-o", "run", "--force", *[word for one in settings for word in ("--set", one)])
                 self.assertEqual(self.read_json("run", "run.json")["status"], "done")
+
+    def test_a_run_says_what_made_it_and_what_it_made(self):
+        self.write("my file.yaml", GOOD)
+        self.weft("train", "my file.yaml", "-o", "it's", "--threads", "2", "--set", "train.max_steps=3")
+        record = self.read_json("it's", "run.json")
+        self.assertEqual(record["command"], r"weft train 'my file.yaml' -o 'it'\''s' --threads 2 --set train.max_steps=3")
+        self.assertEqual(record["result"], hashlib.sha256(self.read("it's", "model.safetensors")).hexdigest())
+        self.assertEqual(record["threads"], 2)
+        self.assertTrue(record["cpu"])
+        self.weft("train", "my file.yaml", "-o", "other", "--seed", "2")
+        other = self.read_json("other", "run.json")
+        self.assertEqual(record["fingerprint"], other["fingerprint"])
+        self.assertNotEqual(record["result"], other["result"])
 
 
 if __name__ == "__main__":
