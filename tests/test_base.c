@@ -581,6 +581,23 @@ static void folders_are_made_with_their_parents(void **state)
     assert_string_equal(path_join(&paths, "a", "/b"), "/b");
 }
 
+static void base64_gives_the_published_answers(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"}; /* RFC 4648, section 10 */
+    for (size_t n = 0; n < COUNT(answers); n++) {
+        text t = {0};
+        text_add(&t, "");
+        text_add_base64(&t, "foobar", n);
+        assert_string_equal(t.data ? t.data : "", answers[n]);
+        text_free(&t);
+    }
+    text t = {0};
+    text_add_base64(&t, "\xfb\xff\xbf", 3);
+    assert_string_equal(t.data, "+/+/");
+    text_free(&t);
+}
+
 static void sha256_gives_the_published_answer(void **state)
 {
     (void)state;
@@ -752,6 +769,7 @@ int main(void)
         cmocka_unit_test(what_is_no_plain_file_is_refused_at_once),
         cmocka_unit_test(a_failed_write_keeps_the_old_file_and_leaves_nothing),
         cmocka_unit_test(folders_are_made_with_their_parents),
+        cmocka_unit_test(base64_gives_the_published_answers),
         cmocka_unit_test(sha256_gives_the_published_answer),
         cmocka_unit_test(threads_meet_at_the_barrier),
         cmocka_unit_test(a_late_thread_is_waited_for),

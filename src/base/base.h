@@ -67,6 +67,8 @@ void text_add_bytes(text *t, const char *bytes, size_t n);
 void text_printf(text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends `string` with everything escaped that could confuse a terminal: control and bidi characters, bad UTF-8. */
 void text_add_escaped(text *t, const char *string);
+/* Appends bytes in base64 (RFC 4648, padded). (base64.c) */
+void text_add_base64(text *t, const void *data, size_t size);
 void text_free(text *t);
 /* Appends `string` as a part of a file's name: its ASCII letters in lower case and its digits, with one '-' for whatever
  * stands between them; never empty. (slug.c) */

@@ -197,7 +197,7 @@ static weft_status draw_all(const comparison *c, weft_error *err)
 static void embed(const char *slug, const char *what, text *t)
 {
     text_add(t, "[![");
-    words_add(t, what, true);
+    words_add(t, what, WORDS_MARKDOWN);
     text_printf(t, "](%s.png)](%s.svg)\n\n", slug, slug);
 }
 
@@ -207,7 +207,7 @@ static weft_status write_page(const comparison *c, weft_error *err)
     text t = {0};
     const char *title = c->n ? c->variants[0].runs[0]->title : NULL;
     text_add(&t, "# ");
-    words_add(&t, title && *title ? title : "Comparison", true);
+    words_add(&t, title && *title ? title : "Comparison", WORDS_MARKDOWN);
     text_add(&t, "\n\n");
     report_summary(c->runs, c->n_runs, true, &t);
     text_add(&t, "\n## All variants\n\n");
@@ -216,7 +216,7 @@ static weft_status write_page(const comparison *c, weft_error *err)
     for (size_t i = 0; i < c->n; i++) {
         const char *name = *c->variants[i].name ? c->variants[i].name : "The run";
         text_add(&t, "## ");
-        words_add(&t, name, true);
+        words_add(&t, name, WORDS_MARKDOWN);
         text_add(&t, "\n\n");
         embed(c->slugs[i], name, &t);
     }

@@ -21,14 +21,15 @@ typedef struct family {
 typedef struct prose {
     text *out;
     text sentence;
-    bool markdown, began;
+    word_form form;
+    bool began;
     bool one_seed; /* a sentence rests on a variant with one seed */
     const task_words *words; /* of the family that is spoken of */
 } prose;
 
 /* ---- Sentences ---- */
 
-static void say_name(prose *p, const variant *v) { words_add(&p->sentence, v->name, p->markdown); }
+static void say_name(prose *p, const variant *v) { words_add(&p->sentence, v->name, p->form); }
 
 /* Lines of a terminal end between words. */
 static void add_wrapped(text *out, const char *words)
@@ -50,16 +51,18 @@ static void add_wrapped(text *out, const char *words)
 
 static void end_sentence(prose *p)
 {
+    static const char *const heads[] = {"\nWhat the numbers say\n", "\n## What the numbers say\n\n", ""};
+    static const char *const begins[] = {"- ", "- ", "<li>"}, *const ends[] = {".\n", ".\n", ".</li>\n"};
     if (!p->began)
-        text_add(p->out, p->markdown ? "\n## What the numbers say\n\n" : "\nWhat the numbers say\n");
+        text_add(p->out, heads[p->form]);
     p->began = true;
-    text_add(p->out, "- ");
+    text_add(p->out, begins[p->form]);
     const char *sentence = p->sentence.data ? p->sentence.data : "";
-    if (p->markdown)
+    if (p->form != WORDS_PLAIN)
         text_add(p->out, sentence);
     else
         add_wrapped(p->out, sentence);
-    text_add(p->out, ".\n");
+    text_add(p->out, ends[p->form]);
     p->out->failed = p->out->failed || p->sentence.failed;
     text_free(&p->sentence);
 }
@@ -68,7 +71,7 @@ static void say_spread(prose *p, const spread *s, int decimals, const char *unit
 {
     text_printf(&p->sentence, "%.*f", decimals, s->mean);
     if (s->n > 1)
-        text_printf(&p->sentence, " %s %.*f", p->markdown ? "\xc2\xb1" : "+-", decimals, s->std);
+        text_printf(&p->sentence, " %s %.*f", plus_minus(p->form), decimals, s->std);
     text_add(&p->sentence, unit);
 }
 
@@ -84,7 +87,7 @@ static void say_loss(prose *p, const spread *s)
     }
     text_printf(&p->sentence, "%.2e", s->mean);
     if (s->n > 1)
-        text_printf(&p->sentence, " %s %.2e", p->markdown ? "\xc2\xb1" : "+-", s->std);
+        text_printf(&p->sentence, " %s %.2e", plus_minus(p->form), s->std);
 }
 
 static void say_epochs(prose *p, size_t n) { text_printf(&p->sentence, "%zu epoch%s", n, n == 1 ? "" : "s"); }
@@ -550,16 +553,16 @@ static void say_divergence(prose *p, const variant *v)
     say_epochs(p, run->n_epochs ? run->metrics[run->n_epochs - 1].epoch : 0);
     if (run->message && *run->message) {
         text_add(t, ": ");
-        words_add(t, run->message, p->markdown);
+        words_add(t, run->message, p->form);
     }
     end_sentence(p);
 }
 
-void prose_add(const variant *variants, size_t n, bool markdown, text *t)
+void prose_add(const variant *variants, size_t n, word_form form, text *t)
 {
     static void (*const say[N_DIMENSIONS])(prose *, family *, double *) = {say_scale, say_optimizer, say_depth};
     arena a = {0};
-    prose p = {.out = t, .markdown = markdown};
+    prose p = {.out = t, .form = form};
     family f = {.members = arena_array(&a, n + 1, sizeof *f.members)};
     double *keys = arena_array(&a, 2 * n + 2, sizeof *keys);
     if (!f.members || !keys) {

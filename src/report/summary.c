@@ -18,24 +18,10 @@ typedef struct table {
     size_t n_rows;
     text (*cells)[N_COLUMNS]; /* each is freed at the end */
     bool hidden[N_COLUMNS];
-    bool markdown;
+    word_form form;
 } table;
 
-/* ---- Words ---- */
-
-void words_add(text *t, const char *string, bool markdown)
-{
-    text clean = {0};
-    text_add_escaped(&clean, string);
-    if (clean.failed)
-        t->failed = true;
-    for (const char *c = clean.data ? clean.data : ""; *c; c++) {
-        if (markdown && strchr("\\`*_{}[]<>()#|!~&:@$", *c))
-            text_add(t, "\\");
-        text_add_bytes(t, c, 1);
-    }
-    text_free(&clean);
-}
+/* ---- Cells ---- */
 
 static size_t characters(const char *string)
 {
@@ -59,10 +45,8 @@ static void shorten(text *t, size_t most)
     text_add(t, "...");
 }
 
-/* ---- Cells ---- */
-
 /* "89.31 %", over seeds "89.31 ± 0.12 %"; with the number of runs where it is not the row's. */
-static void add_spread(text *t, const spread *s, int decimals, const char *unit, const variant *v, bool markdown)
+static void add_spread(text *t, const spread *s, int decimals, const char *unit, const variant *v, word_form form)
 {
     if (s->n == 0) {
         text_add(t, "-");
@@ -70,13 +54,13 @@ static void add_spread(text *t, const spread *s, int decimals, const char *unit,
     }
     text_printf(t, "%.*f", decimals, s->mean);
     if (s->n > 1)
-        text_printf(t, " %s %.*f", markdown ? "\xc2\xb1" : "+-", decimals, s->std);
+        text_printf(t, " %s %.*f", plus_minus(form), decimals, s->std);
     text_add(t, unit);
     if (s->n != v->n_runs)
         text_printf(t, " (%zu)", s->n);
 }
 
-static void add_status(text *t, const variant *v, bool markdown)
+static void add_status(text *t, const variant *v, word_form form)
 {
     size_t n_other = 0;
     for (size_t i = 0; i < v->n_runs; i++) {
@@ -88,10 +72,10 @@ static void add_status(text *t, const variant *v, bool markdown)
             continue;
         if (v->n_runs > 1)
             text_printf(t, "seed %llu ", (unsigned long long)run->seed);
-        words_add(t, run->status, markdown);
+        words_add(t, run->status, form);
         if (run->message && *run->message) {
             text_add(t, ": ");
-            words_add(t, run->message, markdown);
+            words_add(t, run->message, form);
         }
     }
     if (n_other > 1)
@@ -100,7 +84,7 @@ static void add_status(text *t, const variant *v, bool markdown)
         text_add(t, "done");
 }
 
-static void fill_row(text cells[N_COLUMNS], const variant *v, bool markdown)
+static void fill_row(text cells[N_COLUMNS], const variant *v, word_form form)
 {
     const task_words *words = variants_words(v, 1);
     spread best, epoch, last, training, gap, seconds;
@@ -115,17 +99,17 @@ static void fill_row(text cells[N_COLUMNS], const variant *v, bool markdown)
         spread_add(&gap, end ? quantity_of(end, GAP) : NAN);
         spread_add(&seconds, end ? run_seconds(run) : NAN);
     }
-    words_add(&cells[NAME], *v->name ? v->name : "this run", markdown);
-    if (!markdown && cells[NAME].data)
+    words_add(&cells[NAME], *v->name ? v->name : "this run", form);
+    if (form == WORDS_PLAIN && cells[NAME].data)
         shorten(&cells[NAME], NAME_WIDTH);
-    add_spread(&cells[BEST], &best, words->decimals, words->unit, v, markdown);
-    add_spread(&cells[BEST_EPOCH], &epoch, epoch.n > 1 ? 1 : 0, "", v, markdown);
-    add_spread(&cells[LAST], &last, words->decimals, words->unit, v, markdown);
-    add_spread(&cells[TRAINING], &training, words->decimals, words->unit, v, markdown);
-    add_spread(&cells[TABLE_GAP], &gap, words->decimals, "", v, markdown);
-    add_spread(&cells[SECONDS], &seconds, 1, "", v, markdown);
+    add_spread(&cells[BEST], &best, words->decimals, words->unit, v, form);
+    add_spread(&cells[BEST_EPOCH], &epoch, epoch.n > 1 ? 1 : 0, "", v, form);
+    add_spread(&cells[LAST], &last, words->decimals, words->unit, v, form);
+    add_spread(&cells[TRAINING], &training, words->decimals, words->unit, v, form);
+    add_spread(&cells[TABLE_GAP], &gap, words->decimals, "", v, form);
+    add_spread(&cells[SECONDS], &seconds, 1, "", v, form);
     text_printf(&cells[SEEDS], "%zu", v->n_runs);
-    add_status(&cells[STATUS], v, markdown);
+    add_status(&cells[STATUS], v, form);
 }
 
 /* ---- The table ---- */
@@ -150,13 +134,13 @@ static void print_row(const table *x, size_t row, const size_t *widths, text *t)
     for (size_t column = 0; column < N_COLUMNS; column++) {
         if (x->hidden[column])
             continue;
-        text_add(t, x->markdown ? "| " : first ? "" : "  ");
-        bool words = column == NAME || column == STATUS, last = column == STATUS && !x->markdown;
+        text_add(t, x->form == WORDS_MARKDOWN ? "| " : first ? "" : "  ");
+        bool words = column == NAME || column == STATUS, last = column == STATUS && x->form == WORDS_PLAIN;
         pad(t, cell(x, row, column), last ? 0 : widths[column], !words);
-        text_add(t, x->markdown ? " " : "");
+        text_add(t, x->form == WORDS_MARKDOWN ? " " : "");
         first = false;
     }
-    text_add(t, x->markdown ? "|\n" : "\n");
+    text_add(t, x->form == WORDS_MARKDOWN ? "|\n" : "\n");
 }
 
 static void print_rule(const table *x, const size_t *widths, text *t)
@@ -166,14 +150,14 @@ static void print_rule(const table *x, const size_t *widths, text *t)
         if (x->hidden[column])
             continue;
         bool words = column == NAME || column == STATUS;
-        text_add(t, x->markdown ? "|" : first ? "" : "  ");
-        text_add(t, x->markdown ? "-" : "");
+        text_add(t, x->form == WORDS_MARKDOWN ? "|" : first ? "" : "  ");
+        text_add(t, x->form == WORDS_MARKDOWN ? "-" : "");
         for (size_t i = 0; i < widths[column]; i++)
             text_add(t, "-");
-        text_add(t, !x->markdown ? "" : words ? "-" : ":");
+        text_add(t, x->form == WORDS_PLAIN ? "" : words ? "-" : ":");
         first = false;
     }
-    text_add(t, x->markdown ? "|\n" : "\n");
+    text_add(t, x->form == WORDS_MARKDOWN ? "|\n" : "\n");
 }
 
 static void print_table(const table *x, text *t)
@@ -181,7 +165,7 @@ static void print_table(const table *x, text *t)
     size_t widths[N_COLUMNS] = {0};
     for (size_t row = 0; row < x->n_rows; row++)
         for (size_t column = 0; column < N_COLUMNS; column++)
-            if (x->markdown || column != STATUS || row == 0) /* a status may be a long sentence */
+            if (x->form == WORDS_MARKDOWN || column != STATUS || row == 0) /* a status may be a long sentence */
                 widths[column] = MAX(widths[column], characters(cell(x, row, column)));
     for (size_t row = 0; row < x->n_rows; row++) {
         print_row(x, row, widths, t);
@@ -195,11 +179,11 @@ static void fill_table(table *x, const variant *variants, size_t n)
     const task_words *words = variants_words(variants, n);
     bool several = false, other = false;
     for (size_t column = 0; column < N_COLUMNS; column++)
-        text_printf(&x->cells[0][column], headers[x->markdown][column], x->markdown ? words->score : words->brief);
-    if (x->markdown && *words->unit)
+        text_printf(&x->cells[0][column], headers[x->form][column], x->form == WORDS_MARKDOWN ? words->score : words->brief);
+    if (x->form == WORDS_MARKDOWN && *words->unit)
         text_add(&x->cells[0][TABLE_GAP], " (points)");
     for (size_t i = 0; i < n; i++) {
-        fill_row(x->cells[i + 1], &variants[i], x->markdown);
+        fill_row(x->cells[i + 1], &variants[i], x->form);
         several = several || variants[i].n_runs > 1;
         other = other || strcmp(cell(x, i + 1, STATUS), "done") != 0;
     }
@@ -212,7 +196,8 @@ void report_summary(const run_record *runs, size_t n_runs, bool markdown, text *
     arena a = {0};
     size_t n = 0;
     variant *variants = variants_group(runs, n_runs, &n, &a);
-    table x = {.markdown = markdown, .n_rows = n + 1};
+    const word_form form = markdown ? WORDS_MARKDOWN : WORDS_PLAIN;
+    table x = {.form = form, .n_rows = n + 1};
     x.cells = variants ? arena_array(&a, n + 1, sizeof *x.cells) : NULL;
     if (!x.cells) {
         t->failed = true;
@@ -220,7 +205,7 @@ void report_summary(const run_record *runs, size_t n_runs, bool markdown, text *
     }
     fill_table(&x, variants, n);
     print_table(&x, t);
-    prose_add(variants, n, markdown, t);
+    prose_add(variants, n, form, t);
     for (size_t i = 0; i < x.n_rows * N_COLUMNS; i++) {
         text *one = &x.cells[i / N_COLUMNS][i % N_COLUMNS];
         t->failed = t->failed || one->failed;

@@ -49,9 +49,16 @@ bool loss_is_wide(const series *s, size_t n);
 axis loss_axis(const series *s, size_t n, bool log);
 axis score_axis(double min, double max, const task_words *words);
 
-/* The sentences under the table (prose.c). */
-void prose_add(const variant *variants, size_t n, bool markdown, text *t);
-/* A user's word in a text: what could confuse a terminal, or mean something in Markdown, is escaped. */
-void words_add(text *t, const char *string, bool markdown);
+/* ---- Words (words.c) ---- */
+
+typedef enum word_form { WORDS_PLAIN, WORDS_MARKDOWN, WORDS_HTML } word_form;
+
+/* A user's word in a text: what could confuse a terminal, or mean something in Markdown or HTML, is escaped. */
+void words_add(text *t, const char *string, word_form form);
+/* What stands between a mean and its spread: "+-" on a terminal, which may be one of ASCII. */
+const char *plus_minus(word_form form);
+
+/* The sentences under the table, the items of a list in HTML (prose.c). */
+void prose_add(const variant *variants, size_t n, word_form form, text *t);
 
 #endif
