@@ -6,34 +6,6 @@
 
 #include "lab_files.h"
 
-static void a_comparison_runs_over_nothing_that_is_there(void **state)
-{
-    (void)state;
-    static const char *const left_behind[] = {"run.json", "metrics.jsonl"};
-    for (size_t i = 0; i < COUNT(left_behind); i++) {
-        char name[256];
-        snprintf(name, sizeof name, "%s/run-%zu", folder, i);
-        assert_int_equal(mkdir(name, 0700), 0);
-        snprintf(name, sizeof name, "%s/run-%zu/b", folder, i);
-        assert_int_equal(mkdir(name, 0700), 0);
-        snprintf(name, sizeof name, "%s/run-%zu/b/seed-2", folder, i);
-        assert_int_equal(mkdir(name, 0700), 0);
-        snprintf(name, sizeof name, "%s/run-%zu/b/seed-2/%s", folder, i, left_behind[i]);
-        write_bytes(name, "{}\n", 3);
-
-        experiment *e = GOOD(DATA MODEL "seeds: [1, 2]\nvariants: {a: {}, b: {}}\n");
-        snprintf(name, sizeof name, "%s/run-%zu", folder, i);
-        comparison *c;
-        assert_int_equal(compare_run(e, &(compare_options){.folder = name}, &c, &err), WEFT_BAD_INPUT);
-        assert_null(c);
-        assert_says("/b/seed-2: there is a run in this folder");
-        assert_says("--force");
-        snprintf(name, sizeof name, "%s/run-%zu/a", folder, i);
-        assert_false(folder_exists(name));
-        experiment_close(e);
-    }
-}
-
 /* A data set of 40 pictures of 2 x 2 pixels, in which a class is a bright pixel. */
 static void write_set(const char *name)
 {
@@ -107,9 +79,10 @@ static void a_comparison_runs_all_and_goes_on_when_one_diverges(void **state)
     for (size_t j = 0; j < COUNT(jobs); j++) {
         comparison *c;
         seen s = {0};
-        compare_options o = {.folder = folder,
+        char out[128];
+        snprintf(out, sizeof out, "%s/jobs-%d", folder, jobs[j]);
+        compare_options o = {.folder = out,
                              .jobs = jobs[j],
-                             .force = j > 0,
                              .stop = &s.stop,
                              .warn = see_warnings,
                              .hear = see,
@@ -131,7 +104,7 @@ static void a_comparison_runs_all_and_goes_on_when_one_diverges(void **state)
             assert_int_equal(c->trials[i].state, TRIAL_DONE);
             assert_int_equal(c->trials[i].status, i / 2 == 1 ? RUN_DIVERGED : RUN_DONE);
             assert_int_equal(c->trials[i].error.count > 0, i / 2 == 1);
-            snprintf(name, sizeof name, "%s/%s/seed-%zu/run.json", folder, e->variants[i / 2].slug, i % 2 + 1);
+            snprintf(name, sizeof name, "%s/%s/seed-%zu/run.json", out, e->variants[i / 2].slug, i % 2 + 1);
             assert_true(file_exists(name));
         }
         comparison_free(c);
@@ -211,7 +184,9 @@ static void a_comparison_tells_each_warning_once_before_anything_runs(void **sta
         experiment *e = open_good(open_bytes((const char *)yaml.data, yaml.size, table[i].overrides));
         comparison *c;
         seen s = {0};
-        compare_options o = {.folder = folder, .force = true, .warn = see_warnings, .hear = see, .self = &s};
+        char out[128];
+        snprintf(out, sizeof out, "%s/out-%zu", folder, i);
+        compare_options o = {.folder = out, .warn = see_warnings, .hear = see, .self = &s};
         assert_int_equal(compare_run(e, &o, &c, &err), WEFT_OK);
         assert_int_equal(s.begun, 6);
         assert_int_equal(s.warned, 1);
@@ -234,6 +209,156 @@ static void a_comparison_tells_each_warning_once_before_anything_runs(void **sta
     assert_says("--allow-trailing");
     experiment_close(e);
     bytes_free(&yaml);
+}
+
+/* ---- Going on ---- */
+
+/* Compares the small experiment with these overrides; what is found of its six trials is in `found`. */
+static weft_status compare_again(seen *s, bool force, size_t found[FOUND_OTHER + 1], const char *const *overrides)
+{
+    char out[128];
+    bytes yaml;
+    comparison *c;
+    experiment_close(open_small());
+    assert_int_equal(file_read(path, MIB, &yaml, NULL), WEFT_OK);
+    experiment *e = open_good(open_bytes((const char *)yaml.data, yaml.size, overrides));
+    bytes_free(&yaml);
+    snprintf(out, sizeof out, "%s/out", folder);
+    const weft_status status = compare_run(e, &(compare_options){.folder = out, .jobs = 1, .force = force, .hear = see, .stop = &s->stop, .self = s},
+                                           &c, &err);
+    for (size_t i = 0; c && i <= FOUND_OTHER; i++)
+        found[i] = c->n_found[i];
+    assert_int_equal(c != NULL, status != WEFT_BAD_INPUT);
+    comparison_free(c);
+    experiment_close(e);
+    return status;
+}
+
+#define AGAIN(s, force, found, ...) compare_again(s, force, found, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static void a_comparison_runs_only_what_is_missing(void **state)
+{
+    (void)state;
+    size_t found[FOUND_OTHER + 1];
+    seen first = {.stops = true}, rest = {0}, none = {0}, more = {0}, longer = {0};
+    assert_int_equal(AGAIN(&first, false, found, "seeds=[1]"), WEFT_STOPPED);
+    assert_int_equal(first.begun, 1);
+    assert_int_equal(AGAIN(&rest, false, found, "seeds=[1]"), WEFT_OK);
+    assert_int_equal(rest.begun, 2);
+    assert_int_equal(found[FOUND_ALL], 1);
+    assert_int_equal(AGAIN(&none, false, found, "seeds=[1]"), WEFT_OK);
+    assert_int_equal(none.begun, 0);
+    assert_int_equal(found[FOUND_ALL], 3);
+    assert_int_equal(AGAIN(&more, false, found, ), WEFT_OK);
+    assert_int_equal(more.begun, 3);
+    assert_int_equal(found[FOUND_NOTHING], 3);
+    assert_int_equal(AGAIN(&longer, false, found, "variants.good.train.epochs=4"), WEFT_OK);
+    assert_int_equal(longer.begun, 2);
+    assert_int_equal(longer.epochs, 2); /* of each the fourth */
+    assert_int_equal(found[FOUND_PART], 2);
+    assert_int_equal(found[FOUND_ALL], 4);
+}
+
+static void a_comparison_refuses_what_was_run_with_other_settings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *overrides[3], *said[3];
+    } table[] = {
+        {{"variants.good.optimizer.lr=0.5"}, {"/out/good/seed-1: ", "optimizer.lr was 0.01, is 0.5", "--force"}},
+        {{"variants.good.optimizer.lr=0.5"}, {"/out/good/seed-2: "}},
+        {{"variants.longer.train.batch=4", "model=[linear 9, relu, linear 4]"},
+         {"model was linear 8, relu, linear 4, is linear 9, relu, linear 4", "train.batch was 8, is 4"}},
+        {{"variants.longer.train.epochs=4"}, {"/out/longer/seed-1: ", "train.epochs was 5, is 4"}},
+        {{"variants.good.optimizer=adam"}, {"optimizer was sgd, is adam; optimizer.lr was 0.01, is 0.001"}},
+        {{"variants.good.train.max_steps=100"}, {"train.max_steps was 0, is 100"}},
+    };
+    size_t found[FOUND_OTHER + 1];
+    seen s = {0};
+    assert_int_equal(AGAIN(&s, false, found, ), WEFT_OK);
+    s.begun = 0;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        err = (weft_error){0};
+        assert_int_equal(compare_again(&s, false, found, table[i].overrides), WEFT_BAD_INPUT);
+        for (size_t k = 0; k < 3 && table[i].said[k]; k++)
+            assert_says(table[i].said[k]);
+        assert_int_equal(s.begun, 0);
+    }
+    assert_null(strstr(err.message, "/broken/")); /* which has not changed */
+    err = (weft_error){0};
+    assert_int_equal(compare_again(&s, true, found, table[0].overrides), WEFT_OK);
+    assert_int_equal(err.count, 0);
+    assert_int_equal(s.begun, 2);
+    assert_int_equal(found[FOUND_OTHER], 2);
+    assert_int_equal(compare_again(&s, false, found, table[0].overrides), WEFT_OK);
+    assert_int_equal(found[FOUND_ALL], 6);
+}
+
+static void a_comparison_refuses_other_data_but_not_another_place(void **state)
+{
+    (void)state;
+    char moved[128], set[128], labels[160], override[160];
+    size_t found[FOUND_OTHER + 1];
+    seen s = {0};
+    assert_int_equal(AGAIN(&s, false, found, ), WEFT_OK);
+    snprintf(moved, sizeof moved, "%s/moved", folder);
+    snprintf(set, sizeof set, "%s/set", folder);
+    assert_int_equal(rename(set, moved), 0);
+    snprintf(override, sizeof override, "data.set=%s", moved);
+    assert_int_equal(AGAIN(&s, false, found, override), WEFT_OK);
+    assert_int_equal(found[FOUND_ALL], 6);
+    snprintf(labels, sizeof labels, "%s/train-labels-idx1-ubyte", moved);
+    bytes file;
+    assert_int_equal(file_read(labels, MIB, &file, NULL), WEFT_OK);
+    file.data[8] ^= 1;
+    write_bytes(labels, file.data, file.size);
+    bytes_free(&file);
+    assert_int_equal(AGAIN(&s, false, found, override), WEFT_BAD_INPUT);
+    assert_says("the data's fingerprint was ");
+}
+
+static void a_comparison_says_what_it_cannot_read_or_go_on_with(void **state)
+{
+    (void)state;
+    char name[160];
+    size_t found[FOUND_OTHER + 1];
+    seen s = {0};
+    assert_int_equal(AGAIN(&s, false, found, ), WEFT_OK);
+    snprintf(name, sizeof name, "%s/out/good/seed-1/checkpoint/state.safetensors", folder);
+    write_bytes(name, "", 0);
+    assert_int_equal(AGAIN(&s, false, found, "variants.good.train.epochs=4"), WEFT_BAD_INPUT);
+    assert_says("/good/seed-1/checkpoint/state.safetensors");
+    assert_says("--force");
+    snprintf(name, sizeof name, "%s/out/good/seed-2/run.json", folder);
+    write_bytes(name, "{}\n", 3);
+    err = (weft_error){0};
+    assert_int_equal(AGAIN(&s, false, found, ), WEFT_BAD_INPUT);
+    assert_says("/good/seed-2/run.json");
+    assert_int_equal(AGAIN(&s, true, found, ), WEFT_OK);
+    assert_int_equal(found[FOUND_OTHER], 1);
+}
+
+static void a_comparison_leaves_others_alone_and_knows_them(void **state)
+{
+    (void)state;
+    size_t found[FOUND_OTHER + 1];
+    seen s = {0};
+    char out[128], wanted[160];
+    assert_int_equal(AGAIN(&s, false, found, "seeds=[1, 7]"), WEFT_OK);
+    experiment *e = open_small();
+    comparison *c, *second;
+    snprintf(out, sizeof out, "%s/out", folder);
+    assert_int_equal(compare_run(e, &(compare_options){.folder = out}, &c, &err), WEFT_OK);
+    assert_int_equal(c->n_others, 3);
+    snprintf(wanted, sizeof wanted, "%s/broken/seed-7", out);
+    assert_string_equal(c->others[0], wanted);
+    /* and as long as it is open, no other comparison gets in */
+    assert_int_equal(compare_run(e, &(compare_options){.folder = out}, &second, &err), WEFT_BAD_INPUT);
+    assert_says("another comparison is running");
+    comparison_free(c);
+    assert_int_equal(compare_run(e, &(compare_options){.folder = out}, &c, &err), WEFT_OK);
+    comparison_free(c);
+    experiment_close(e);
 }
 
 /* Its folder cannot be made: a file stands in its place. */
@@ -273,11 +398,15 @@ static void a_comparison_refuses_a_wrong_number_of_jobs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_comparison_runs_over_nothing_that_is_there),
         TEST(a_comparison_runs_all_and_goes_on_when_one_diverges),
         TEST(a_comparison_that_is_stopped_starts_no_more),
         TEST(a_comparison_names_the_variant_that_does_not_fit),
         TEST(a_comparison_tells_each_warning_once_before_anything_runs),
+        TEST(a_comparison_runs_only_what_is_missing),
+        TEST(a_comparison_refuses_what_was_run_with_other_settings),
+        TEST(a_comparison_refuses_other_data_but_not_another_place),
+        TEST(a_comparison_says_what_it_cannot_read_or_go_on_with),
+        TEST(a_comparison_leaves_others_alone_and_knows_them),
         TEST(a_comparison_goes_on_when_one_run_fails),
         TEST(a_comparison_refuses_a_wrong_number_of_jobs),
     };

@@ -10,7 +10,7 @@ static const option_spec options[] = {
     OPTION_ALLOW_TRAILING,
     {'j', "jobs", "N", "runs at a time, a thread each; default: as many as there are cores to use", OPTION_NUMBER, offsetof(args, jobs), 1,
      MAX_THREADS},
-    OPTION_FORCE,
+    {'f', "force", NULL, "run anew what was run with other settings", OPTION_FLAG, offsetof(args, force), 0, 0},
     OPTION_QUIET,
     OPTION_HELP,
     {0},
@@ -18,7 +18,7 @@ static const option_spec options[] = {
 
 typedef struct watcher {
     progress *progress;
-    bool quiet, begun;
+    bool quiet;
     const experiment *experiment;
     const char **names; /* [trials], made when first needed */
     arena *memory;
@@ -35,13 +35,49 @@ static const char *trial_name(watcher *w, const comparison *c, const trial *t)
     return *name ? *name : "";
 }
 
+/* "6 variants x 3 seeds: 4 runs are there already, 2 go on, 12 to run" */
+static void show_plan(const comparison *c)
+{
+    const experiment *e = c->experiment;
+    const size_t kept = c->n_found[FOUND_ALL], part = c->n_found[FOUND_PART], rest = c->n_trials - kept - part;
+    fprintf(stderr, "%zu variant%s x %zu seed%s", e->n_variants, e->n_variants == 1 ? "" : "s", e->n_seeds, e->n_seeds == 1 ? "" : "s");
+    if (kept)
+        fprintf(stderr, "%s%zu run%s there already", ": ", kept, kept == 1 ? " is" : "s are");
+    if (part)
+        fprintf(stderr, "%s%zu go%s on", kept ? ", " : ": ", part, part == 1 ? "es" : "");
+    if (rest && rest < c->n_trials)
+        fprintf(stderr, ", %zu to run", rest);
+    fputs("\n", stderr);
+}
+
+/* Runs of a variant or a seed that the file does not list. */
+static void show_others(const comparison *c)
+{
+    enum { MOST = 6 };
+    text line = {0};
+    for (size_t i = 0; i < MIN(c->n_others, MOST); i++) {
+        text_add(&line, i ? ", " : "");
+        text_add_escaped(&line, c->others[i]);
+    }
+    if (c->n_others > MOST)
+        text_printf(&line, " and %zu more", c->n_others - MOST);
+    if (line.data)
+        fprintf(stderr, "left as they are, for %s does not list them: %s\n", c->experiment->path, line.data);
+    text_free(&line);
+}
+
+static void begin(void *self, const comparison *c)
+{
+    const watcher *w = self;
+    if (w->quiet)
+        return;
+    show_others(c);
+    show_plan(c);
+}
+
 static void show(void *self, const comparison *c, const trial *t, const run *r, event_kind event)
 {
     watcher *w = self;
-    const experiment *e = w->experiment;
-    if (!w->begun && !w->quiet) /* not before every setting is known to be right */
-        fprintf(stderr, "%zu variant%s x %zu seed%s\n", e->n_variants, e->n_variants == 1 ? "" : "s", e->n_seeds, e->n_seeds == 1 ? "" : "s");
-    w->begun = true;
     progress_hear(w->progress, (size_t)(t - c->trials), trial_name(w, c, t), r, event);
 }
 
@@ -58,11 +94,13 @@ static int report(const comparison *c, const char *folder, arena *a)
     run_record *records = arena_array(a, c->n_trials, sizeof *records);
     size_t n = 0;
     for (size_t i = 0; records && i < c->n_trials; i++) {
-        if (c->trials[i].state != TRIAL_DONE)
+        const trial *t = &c->trials[i];
+        if (t->state != TRIAL_DONE && t->found != FOUND_PART)
             continue;
-        if (run_record_read(c->trials[i].folder, &records[n], a, &err) != WEFT_OK || report_curves(&records[n], &err) != WEFT_OK)
+        if (run_record_read(t->folder, &records[n], a, &err) != WEFT_OK || report_curves(&records[n], &err) != WEFT_OK)
             return complain(&err);
-        n++;
+        records[n].title = c->experiment->title; /* the file's, whatever it was when the run began */
+        records[n++].variant = c->experiment->variants[t->variant].name;
     }
     if (!records || !n)
         return EXIT_DONE;
@@ -93,7 +131,8 @@ static int compare(args *a, experiment *e)
     }
     stop_on_signals();
     const weft_status status = compare_run(e, &(compare_options){.folder = folder, .command = a->line, .jobs = (int)a->jobs, .force = a->force,
-                                                                 .stop = &stop_signal, .warn = show_warnings, .hear = show, .self = &w},
+                                                                 .stop = &stop_signal, .warn = show_warnings, .begin = begin, .hear = show,
+                                                                 .self = &w},
                                            &c, &err);
     progress_free(w.progress);
     int code = err.count ? complain(&err) : exit_code(status);
@@ -101,8 +140,11 @@ static int compare(args *a, experiment *e)
         const int reported = report(c, folder, &a->memory);
         code = code == EXIT_DONE ? reported : code;
         printf("wrote %s: summary.md, compare.svg, compare.png, and for each variant its curves and its run folder\n", folder);
-        printf("next: look at %s/compare.png, read %s/summary.md, or weft eval %s%s\n", folder, folder, c->trials[0].folder,
-               trailing_option(c->trials[0].settings.data.allow_trailing));
+        if (status == WEFT_STOPPED)
+            printf("stopped; go on with the same command\n");
+        else
+            printf("next: look at %s/compare.png, read %s/summary.md, or weft eval %s%s\n", folder, folder, c->trials[0].folder,
+                   trailing_option(c->trials[0].settings.data.allow_trailing));
     }
     comparison_free(c);
     return code;

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lab/parts.h"
 #include "op/op.h"
@@ -12,9 +13,11 @@ typedef struct crew {
     comparison *c;
     size_t n_sets;
     weft_dataset **sets; /* every one that is named, opened once */
+    char (*fingerprints)[33]; /* [n_sets] */
     size_t *set_of;      /* [n_trials] */
-    size_t *order;       /* [n_trials]: which trial is taken when */
-    double *work;        /* [n_trials], in no unit */
+    size_t n_waiting;
+    size_t *order;       /* [n_waiting]: which trial is taken when */
+    double *work;        /* [n_trials], what is left, in no unit */
     size_t n_taken;
     int threads; /* of a trial */
     pthread_mutex_t lock;
@@ -28,12 +31,11 @@ typedef struct ear {
 
 /* ---- Before anything runs ---- */
 
+/* The same for one seed and for many, so that a list of seeds can grow. */
 static const char *trial_folder(const experiment *e, const trial *t, const char *folder, arena *a)
 {
     const char *of_variant = path_join(a, folder, e->variants[t->variant].slug);
-    if (!of_variant || e->n_seeds == 1)
-        return of_variant;
-    return arena_printf(a, "%s/seed-%llu", of_variant, (unsigned long long)t->settings.train.seed);
+    return of_variant ? arena_printf(a, "%s/seed-%llu", of_variant, (unsigned long long)t->settings.train.seed) : NULL;
 }
 
 static weft_status make_trials(comparison *c, const char *folder, weft_error *err)
@@ -49,21 +51,6 @@ static weft_status make_trials(comparison *c, const char *folder, weft_error *er
         TRY(experiment_settings(e, t->variant, t->seed, &t->settings, err));
         if (!(t->folder = trial_folder(e, t, folder, &c->memory)))
             return fail_memory(err);
-    }
-    return WEFT_OK;
-}
-
-static weft_status check_folders(comparison *c, const compare_options *options, weft_error *err)
-{
-    for (size_t i = 0; i < c->n_trials && !options->force; i++) {
-        const char *folder = c->trials[i].folder;
-        const char *record = path_join(&c->memory, folder, "run.json");
-        const char *metrics = path_join(&c->memory, folder, "metrics.jsonl");
-        if (!record || !metrics)
-            return fail_memory(err);
-        if (file_exists(record) || file_exists(metrics))
-            return fail(err, WEFT_BAD_INPUT, (where){.file = folder},
-                        "there is a run in this folder; choose another one with -o, or replace it with --force");
     }
     return WEFT_OK;
 }
@@ -108,7 +95,7 @@ static weft_status check_variant(const crew *w, size_t v, weft_error *err)
     const size_t i = v * e->n_seeds;
     weft_error own = {0};
     const weft_dataset *data = w->sets[w->set_of[i]];
-    const weft_status status = data ? run_check(&w->c->trials[i].settings, data, &own) : WEFT_OK;
+    const weft_status status = data ? run_check(&w->c->trials[i].settings, data, NULL, &own) : WEFT_OK;
     for (const char *line = own.message; status != WEFT_OK && *line;) {
         const int length = (int)strcspn(line, "\n");
         const char *name = e->variants[v].name;
@@ -134,6 +121,42 @@ static weft_status check_all(crew *w, weft_error *err)
     return status;
 }
 
+/* ---- What is there already ---- */
+
+static weft_status find_trials(crew *w, weft_error *err)
+{
+    comparison *c = w->c;
+    weft_status status = WEFT_OK;
+    for (size_t i = 0; i < c->n_trials; i++) {
+        trial *t = &c->trials[i];
+        const weft_status one = trial_find(t, w->sets[w->set_of[i]], w->fingerprints[w->set_of[i]], w->options->force ? NULL : err);
+        status = status == WEFT_OK && !(t->found == FOUND_OTHER && w->options->force) ? one : status;
+        t->state = t->found == FOUND_ALL ? TRIAL_DONE : TRIAL_WAITING;
+        c->n_found[t->found]++;
+    }
+    if (c->n_found[FOUND_OTHER] && status != WEFT_OK)
+        fail(err, WEFT_BAD_INPUT, (where){.file = w->options->folder}, "take the settings back, run these anew with --force, or choose another "
+             "folder with -o");
+    return status;
+}
+
+/* Nobody else is at work in the folder. It is made when all is known to be right, but for what only another process could change in it. */
+static weft_status find_all(crew *w, weft_error *err)
+{
+    const char *folder = w->options->folder;
+    const bool is_there = folder_exists(folder);
+    if (is_there)
+        TRY(comparison_hold(w->c, folder, err));
+    for (size_t i = 0; i < w->n_sets; i++)
+        data_fingerprint(w->sets[i], w->fingerprints[i]);
+    TRY(find_trials(w, err));
+    TRY(comparison_find_others(w->c, folder, err));
+    if (is_there)
+        return WEFT_OK;
+    TRY(folder_make(folder, err));
+    return comparison_hold(w->c, folder, err);
+}
+
 /* ---- The order: the longest first, so that no long one begins when the others end ---- */
 
 static double estimate(const trial *t, const weft_dataset *data, arena *scratch)
@@ -148,6 +171,7 @@ static double estimate(const trial *t, const weft_dataset *data, arena *scratch)
     double passes = (double)train->epochs;
     if (train->max_steps)
         passes = MIN(passes, (double)train->max_steps * (double)train_batch(train, data) / (double)samples);
+    passes = MAX(passes - (double)t->n_epochs, 0);
     return passes * (double)samples * (double)g.n_parameters;
 }
 
@@ -163,12 +187,14 @@ static int compare_work(const void *a, const void *b, void *crew_in)
 static void put_in_order(crew *w)
 {
     for (size_t i = 0; i < w->c->n_trials; i++) {
+        const trial *t = &w->c->trials[i];
         arena scratch = {0};
-        w->order[i] = i;
-        w->work[i] = estimate(&w->c->trials[i], w->sets[w->set_of[i]], &scratch);
+        if (t->state == TRIAL_WAITING)
+            w->order[w->n_waiting++] = i;
+        w->work[i] = estimate(t, w->sets[w->set_of[i]], &scratch);
         arena_deinit(&scratch);
     }
-    qsort_r(w->order, w->c->n_trials, sizeof *w->order, compare_work, w);
+    qsort_r(w->order, w->n_waiting, sizeof *w->order, compare_work, w);
 }
 
 /* ---- Running ---- */
@@ -179,7 +205,7 @@ static bool stop_asked(const crew *w) { return w->options->stop && *w->options->
 static trial *take(crew *w)
 {
     pthread_mutex_lock(&w->lock);
-    trial *t = w->n_taken < w->c->n_trials && !stop_asked(w) ? &w->c->trials[w->order[w->n_taken++]] : NULL;
+    trial *t = w->n_taken < w->n_waiting && !stop_asked(w) ? &w->c->trials[w->order[w->n_taken++]] : NULL;
     if (t)
         t->state = TRIAL_RUNNING;
     pthread_mutex_unlock(&w->lock);
@@ -205,7 +231,8 @@ static void run_trial(crew *w, trial *t)
     const run_options options = {.folder = t->folder,
                                  .command = w->options->command,
                                  .threads = w->threads,
-                                 .force = w->options->force,
+                                 .resume = t->found != FOUND_OTHER,
+                                 .force = t->found == FOUND_OTHER,
                                  .stop = w->options->stop,
                                  .listeners = &listener,
                                  .n_listeners = w->options->hear ? 1 : 0};
@@ -260,14 +287,15 @@ static weft_status prepare(crew *w, weft_error *err)
 {
     comparison *c = w->c;
     TRY(make_trials(c, w->options->folder, err));
-    TRY(check_folders(c, w->options, err));
     w->sets = arena_array(&c->memory, c->n_trials, sizeof *w->sets);
+    w->fingerprints = arena_array(&c->memory, c->n_trials, sizeof *w->fingerprints);
     w->set_of = arena_array(&c->memory, c->n_trials, sizeof *w->set_of);
     w->order = arena_array(&c->memory, c->n_trials, sizeof *w->order);
     w->work = arena_array(&c->memory, c->n_trials, sizeof *w->work);
-    if (!w->sets || !w->set_of || !w->order || !w->work)
+    if (!w->sets || !w->fingerprints || !w->set_of || !w->order || !w->work)
         return fail_memory(err);
     TRY(check_all(w, err));
+    TRY(find_all(w, err));
     put_in_order(w);
     return WEFT_OK;
 }
@@ -282,11 +310,14 @@ weft_status compare_run(experiment *e, const compare_options *options, compariso
     if (!c)
         return fail_memory(err);
     c->experiment = e;
+    c->held = -1;
     crew w = {.options = options, .c = c, .lock = PTHREAD_MUTEX_INITIALIZER};
     weft_status status = prepare(&w, err);
     if (status == WEFT_OK) {
         *result = c;
-        run_all(&w, (int)MIN((size_t)(options->jobs ? options->jobs : usable_cores()), c->n_trials));
+        if (options->begin)
+            options->begin(options->self, c);
+        run_all(&w, (int)MIN((size_t)(options->jobs ? options->jobs : usable_cores()), MAX(w.n_waiting, 1)));
         status = conclude(c, err);
     }
     for (size_t i = 0; i < w.n_sets; i++)
@@ -300,6 +331,8 @@ void comparison_free(comparison *c)
 {
     if (!c)
         return;
+    if (c->held >= 0)
+        close(c->held);
     arena_deinit(&c->memory);
     free(c);
 }

@@ -41,10 +41,20 @@ weft_status experiment_settings(experiment *e, size_t variant, size_t seed, run_
 
 /* ---- Comparing (compare.c) ---- */
 
+/* What stood in a trial's folder before the comparison ran. */
+typedef enum trial_found {
+    FOUND_NOTHING,
+    FOUND_PART,  /* it goes on from its checkpoint, where there is one */
+    FOUND_ALL,   /* the same settings and data, nothing left to do: it is not run */
+    FOUND_OTHER, /* other settings, or nothing that can be read: it is run anew, with force */
+} trial_found;
+
 typedef struct trial {
     size_t variant, seed; /* indices */
-    const char *folder;   /* FOLDER/SLUG or FOLDER/SLUG/seed-N */
+    const char *folder;   /* FOLDER/SLUG/seed-N */
     run_settings settings;
+    trial_found found;
+    size_t n_epochs; /* that were done before */
     enum { TRIAL_WAITING, TRIAL_RUNNING, TRIAL_DONE, TRIAL_FAILED } state;
     run_status status;
     weft_error error; /* of a failed or diverged one */
@@ -54,6 +64,10 @@ typedef struct comparison {
     experiment *experiment;
     size_t n_trials;
     trial *trials;
+    size_t n_found[FOUND_OTHER + 1]; /* how many of each kind */
+    size_t n_others;
+    const char **others; /* folders with runs that are none of the trials; nobody touches them */
+    int held;            /* keeps other processes out of the folder; -1: nothing is held */
     arena memory;
 } comparison;
 
@@ -61,17 +75,19 @@ typedef struct compare_options {
     const char *folder;
     const char *command; /* for the runs' records; may be NULL */
     int jobs; /* trials at a time, a thread each; 0: as many as there are cores to use */
-    bool force;
+    bool force; /* run anew what was run with other settings */
     const volatile sig_atomic_t *stop;
     /* Called before anything runs with the warnings of all data sets, each line once, if there are any; may be NULL. */
     void (*warn)(void *self, const char *warnings);
-    /* Called for every event of every trial, from one thread at a time. */
+    /* Called once everything is known to be right, before anything runs; may be NULL. */
+    void (*begin)(void *self, const comparison *c);
+    /* Called for every event of every trial, from one thread at a time; may be NULL. */
     void (*hear)(void *self, const comparison *c, const trial *t, const run *r, event_kind event);
     void *self;
 } compare_options;
 
-/* Runs every variant with every seed; a trial that fails or diverges does not keep the others from running. The folders
- * are checked first: nothing runs over what is there, without force. */
+/* Runs every variant with every seed; a trial that fails or diverges does not keep the others from running. What the folder holds of them
+ * already is kept, or goes on to the same bits; a run with other settings is a mistake, without force, and then nothing runs. */
 weft_status compare_run(experiment *e, const compare_options *options, comparison **result, weft_error *err);
 void comparison_free(comparison *c);
 

@@ -50,4 +50,14 @@ weft_status resolve(resolver *r, const setting *all, bool complete, variant *v);
 /* Makes config.yaml's text for these settings, and their flat form. */
 weft_status resolve_config(const variant *v, run_settings *s, arena *a, weft_error *err);
 
+/* ---- found.c ---- */
+
+/* Looks into the trial's folder. `data`: its set; `fingerprint`: that one's. WEFT_BAD_INPUT: what is there is found to be FOUND_OTHER, and err
+ * says why. */
+weft_status trial_find(trial *t, const weft_dataset *data, const char *fingerprint, weft_error *err);
+/* The runs in the folder that are none of the trials. */
+weft_status comparison_find_others(comparison *c, const char *folder, weft_error *err);
+/* Keeps other processes out of the folder, until c->held is closed. */
+weft_status comparison_hold(comparison *c, const char *folder, weft_error *err);
+
 #endif

@@ -163,20 +163,8 @@ static weft_status check_folder(const run_options *o, arena *a, weft_error *err)
     return WEFT_OK;
 }
 
-weft_status run_check(const run_settings *s, const weft_dataset *data, weft_error *err)
-{
-    weft_model *m = weft_model_create(s->model_text, err);
-    if (!m)
-        return err && err->status ? err->status : WEFT_BAD_INPUT;
-    const weft_status loaded = load_init(m, s, err);
-    weft_trainer *t = loaded == WEFT_OK ? run_create_trainer(m, s, data, 1, err) : NULL;
-    const weft_status status = t ? WEFT_OK : loaded != WEFT_OK ? loaded : WEFT_BAD_INPUT;
-    weft_trainer_free(t);
-    weft_model_free(m);
-    return status;
-}
-
-static weft_status run_in_folder(run *r, weft_model *m, const weft_dataset *data, const run_options *o, weft_error *err)
+/* The trainer of a run that stands where it begins, or where its folder's checkpoint left it. */
+static weft_status prepare(run *r, weft_model *m, const weft_dataset *data, const run_options *o, weft_error *err)
 {
     TRY(load_init(m, r->settings, err));
     r->trainer = run_create_trainer(m, r->settings, data, o->threads, err);
@@ -187,6 +175,25 @@ static weft_status run_in_folder(run *r, weft_model *m, const weft_dataset *data
         TRY(checkpoint_read(r, err));
         r->resumed = true;
     }
+    return WEFT_OK;
+}
+
+weft_status run_check(const run_settings *s, const weft_dataset *data, const char *folder, weft_error *err)
+{
+    arena memory = {0};
+    run r = {.settings = s, .folder = folder, .memory = &memory};
+    weft_model *m = weft_model_create(s->model_text, err);
+    const weft_status status =
+        m ? prepare(&r, m, data, &(run_options){.folder = folder, .threads = 1, .resume = folder != NULL}, err) : WEFT_BAD_INPUT;
+    weft_trainer_free(r.trainer);
+    weft_model_free(m);
+    arena_deinit(&memory);
+    return status;
+}
+
+static weft_status run_in_folder(run *r, weft_model *m, const weft_dataset *data, const run_options *o, weft_error *err)
+{
+    TRY(prepare(r, m, data, o, err));
     TRY(folder_make(o->folder, err)); /* not before everything else is known to be right */
     return run_all(r, o, err);
 }

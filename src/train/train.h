@@ -257,7 +257,8 @@ weft_status run_train(const run_settings *settings, const weft_dataset *data, co
                       weft_error *err);
 /* The trainer of such a run. */
 weft_trainer *run_create_trainer(weft_model *m, const run_settings *s, const weft_dataset *data, int threads, weft_error *err);
-/* Whether the settings fit the data set and each other: shapes, classes, the file to start from. Adds every mistake to `err`. */
-weft_status run_check(const run_settings *settings, const weft_dataset *data, weft_error *err);
+/* Whether the settings fit the data set and each other: shapes, classes, the file to start from; and the checkpoint in the folder, if that is
+ * not NULL and has one. Adds every mistake to `err`. */
+weft_status run_check(const run_settings *settings, const weft_dataset *data, const char *folder, weft_error *err);
 
 #endif

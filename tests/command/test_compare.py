@@ -42,9 +42,9 @@ class Compare(weft.Case):
     def test_a_diverged_variant_is_marked_and_the_others_are_there(self):
         result = self.compare()
         self.assertRegex(result.stdout, r"(?m)^wild .*diverged.*step \d+.*layer \d")
-        self.assertEqual(self.read_json("out", "wild", "run.json")["status"], "diverged")
+        self.assertEqual(self.read_json("out", "wild", "seed-1", "run.json")["status"], "diverged")
         for name in ("plain", "b-adam-b"):
-            self.assertEqual(len(self.read_lines("out", name, "metrics.jsonl")), 3)
+            self.assertEqual(len(self.read_lines("out", name, "seed-1", "metrics.jsonl")), 3)
 
     def test_seeds_are_replicates(self):
         result = self.compare("--set", "seeds=[1, 2]")
@@ -54,25 +54,63 @@ class Compare(weft.Case):
     def test_a_compared_run_is_the_same_run(self):
         self.compare()
         self.weft("train", "e.yaml", "--variant", "plain", "-o", "alone", "--threads", "2")
-        self.assertEqual(self.read("out", "plain", "model.safetensors"), self.read("alone", "model.safetensors"))
+        self.assertEqual(self.read("out", "plain", "seed-1", "model.safetensors"), self.read("alone", "model.safetensors"))
 
     def test_evaluation_agrees_with_the_run(self):
         self.compare()
-        result = json.loads(self.weft("eval", "out/plain", "--json").stdout)
-        last = self.read_lines("out", "plain", "metrics.jsonl")[-1]
+        result = json.loads(self.weft("eval", "out/plain/seed-1", "--json").stdout)
+        last = self.read_lines("out", "plain", "seed-1", "metrics.jsonl")[-1]
         self.assertEqual((result["accuracy"], result["loss"]), (last["val_acc"], last["val_loss"]))
         self.assertEqual(sum(map(sum, result["confusion"])), result["n"])
-        self.assertIn("confusion matrix", self.weft("eval", "out/plain", "--best").stdout)
+        self.assertIn("confusion matrix", self.weft("eval", "out/plain/seed-1", "--best").stdout)
 
     def test_ctrl_c_ends_all_of_them_and_saves(self):
         self.compare()
         process = self.start("compare", "e.yaml", "-o", "long", "--set", "train.epochs=100000", "-q")
-        while not self.exists("long", "plain", "metrics.jsonl"):
+        while not self.exists("long", "plain", "seed-1", "metrics.jsonl"):
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130)
-        self.assertEqual(self.read_json("long", "plain", "run.json")["status"], "stopped")
+        self.assertIn(b"go on with the same command", said)
+        self.assertEqual(self.read_json("long", "plain", "seed-1", "run.json")["status"], "stopped")
+
+    def test_after_a_kill_in_the_middle_the_same_command_ends_on_the_same_bits(self):
+        more = ("--set", "train.epochs=25", "--set", "seeds=[1, 2]", "--set", "model=[linear 200, relu, linear 10]", "-q")
+        self.compare(*more)
+        process = self.start("compare", "e.yaml", "-o", "killed", *more)
+        while not any(self.n_epochs("killed", name, "seed-1") > 5 for name in ("plain", "b-adam-b")):
+            self.assertIsNone(process.poll(), "it ended before it could be killed")
+            time.sleep(0.002)
+        process.kill()
+        process.communicate(timeout=60)
+        self.weft("compare", "e.yaml", "-o", "killed", *more)
+        for name in ("plain", "b-adam-b", "wild"):
+            for seed in ("seed-1", "seed-2"):
+                for file in ("model.safetensors", *(() if name == "wild" else ("best.safetensors",))):
+                    self.assertEqual(self.read("out", name, seed, file), self.read("killed", name, seed, file), (name, seed, file))
+                self.assertEqual(*(weft.without_seconds(self.read_lines(out, name, seed, "metrics.jsonl")) for out in ("out", "killed")))
+
+    def n_epochs(self, *folder):
+        return len(self.read(*folder, "metrics.jsonl").splitlines()) if self.exists(*folder, "metrics.jsonl") else 0
+
+    def test_what_is_there_is_kept_and_what_is_not_in_the_file_is_left_alone(self):
+        self.compare()
+        before = self.read("out", "plain", "seed-1", "run.json")
+        said = self.compare("--set", "seeds=[1, 2]").stderr
+        self.assertIn("3 variants x 2 seeds: 3 runs are there already, 3 to run\n", said)
+        self.assertNotIn("plain, seed 1: ", said)
+        self.assertEqual(self.read("out", "plain", "seed-1", "run.json"), before)
+        said = self.weft("compare", "e.yaml", "-o", "out", "--seed", "1").stderr
+        self.assertIn("left as they are, for e.yaml does not list them: out/b-adam-b/seed-2, out/plain/seed-2, out/wild/seed-2\n", said)
+
+    def test_a_changed_setting_is_said_before_anything_runs(self):
+        self.compare()
+        said = self.compare("--set", "variants.plain.optimizer.lr=0.5", "--set", "variants.new.train.epochs=1", code=2).stderr
+        self.assertIn("weft: out/plain/seed-1: this run has other settings: optimizer.lr was 0.01, is 0.5\n", said)
+        self.assertFalse(self.exists("out", "new"))
+        self.assertIn("2 runs are there already, 2 to run\n",
+                      self.compare("--set", "variants.plain.optimizer.lr=0.5", "--set", "variants.new.train.epochs=1", "--force").stderr)
 
 
 class Looking(weft.Case):
