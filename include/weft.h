@@ -181,9 +181,9 @@ typedef struct weft_options {
 /* What is known after an epoch; all but train_loss over whole splits. Of the scores only those of the task are filled. */
 typedef struct weft_metrics {
     size_t epoch; /* from 1 */
-    double train_loss; /* mean of the epoch's batch losses, without penalties */
+    double train_loss; /* mean of the epoch's batch losses, without penalties; with "reduction=sum" each is the sum over its batch, and */
     double train_acc;  /* share of right answers, 0..1 */
-    double val_loss, val_acc;
+    double val_loss, val_acc; /* val_loss that over the whole split */
     double lr; /* of the epoch's last step */
     double train_seconds, eval_seconds;
     weft_task task;
@@ -204,10 +204,10 @@ WEFT_API void weft_trainer_free(weft_trainer *trainer);
 /* Trains one epoch over the data set's training split and evaluates both splits. WEFT_DIVERGED: the model holds the
  * parameters of before the epoch. */
 WEFT_API weft_status weft_trainer_epoch(weft_trainer *trainer, weft_metrics *metrics, weft_error *err);
-/* One step on the caller's batch, x: [n, features] scaled, and y or targets as the loss wants them; loss: the batch's mean before the
- * update. Where gradients of several batches are accumulated, the last of them moves the parameters. */
+/* One step on the caller's batch, x: [n, features] scaled, and y or targets as the loss wants them; loss: of the batch, before the update, the
+ * mean or sum over its samples, as the loss's reduction says. Where gradients of several batches are accumulated, the last of them moves the parameters. */
 WEFT_API weft_status weft_trainer_step(weft_trainer *trainer, const weft_batch *batch, double *loss, weft_error *err);
-/* Mean loss and number of right answers on the caller's samples; 0 where there are no classes. */
+/* The loss, the same mean or sum, and the number of right answers on the caller's samples; 0 where there are no classes. */
 WEFT_API weft_status weft_trainer_evaluate(weft_trainer *trainer, const weft_batch *batch, double *loss,
                                            size_t *n_correct, weft_error *err);
 

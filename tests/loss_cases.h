@@ -49,11 +49,11 @@ static inline target aim_of(const layer *l, const aims *a, size_t sample)
     return (target){a->labels[sample], a->row};
 }
 
-/* What the mean over samples divides by. */
+/* What the sum over samples is divided by. */
 static inline double aims_weight(const layer *l, const aims *a, const uint32_t *index, size_t B)
 {
-    double weight = 0;
-    for (size_t r = 0; r < B; r++)
+    double weight = loss_sums(l->fields);
+    for (size_t r = 0; !loss_sums(l->fields) && r < B; r++)
         weight += l->op->weight_of ? l->op->weight_of(l->fields, a->labels[index ? index[r] : r]) : 1;
     return weight;
 }

@@ -472,7 +472,7 @@ static void the_resolved_file_has_every_default(void **state)
                         "model:\n"
                         "  - linear out_features=9 bias=true lr=1 l1=0 l2=0\n"
                         "  - relu\n"
-                        "loss: {name: cross_entropy, ignore_index: -100, label_smoothing: 0}\n"
+                        "loss: {name: cross_entropy, ignore_index: -100, reduction: mean, label_smoothing: 0}\n"
                         "optimizer: {name: adam, lr: 0.001, betas: [0.9, 0.999], eps: 1e-08, weight_decay: 0, amsgrad: false, "
                         "maximize: false, no_decay: []}\n"
                         "schedule: {name: none, by: step, warmup: 0, warmup_start: 0.3333333333333333}\n"

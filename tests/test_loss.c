@@ -87,7 +87,7 @@ static double magnitude_of(const layer *l, const double *x, const aims *a, size_
     return loss;
 }
 
-/* One sample's loss and gradient (of the mean, which divides by `weight`) against the reference's, or those of whoever made `want`. */
+/* One sample's loss and gradient (of the mean, which divides by `weight`; 1: of the sum) against the reference's, or those of whoever made `want`. */
 static void assert_loss(const layer *l, const double *x, const double *is, const double *dx, double want, const double *want_dx,
                         double weight, double magnitude)
 {
@@ -239,6 +239,7 @@ static void losses_are_what_torch_documents_on_both_sides_of_their_kinks(void **
     assert_element("huber_loss delta=0.5", 0.5, 1, 0.125, -0.5);
     assert_element("huber_loss delta=0.5", 3, 1, 0.875, 0.5);
     assert_element("huber_loss delta=0.5", -1, 1, 0.875, -0.5);
+    assert_element("mse_loss reduction=sum", 1.5, 1, 0.25, 1);
     assert_element("kl_div", -2, 0, 0, 0);
     assert_element("kl_div", -2, 1, 2, -1);
     assert_element("kl_div log_target=true", -2, 0, 2, -1);
@@ -310,7 +311,9 @@ static void settings_that_do_not_fit_are_refused(void **unused)
     assert_unfit("cross_entropy weight=[1, -2]", 2, "a number of weight is -2, but must be at least 0");
     assert_unfit("cross_entropy label_smoothing=1.5", 2, "label_smoothing is 1.5");
     assert_unfit("binary_cross_entropy_with_logits pos_weight=[1, 2]", 3, "pos_weight has 2 numbers, and the model gives 3");
-    assert_unfit("kl_div reduction=sum", 3, "there are: mean, batchmean");
+    assert_unfit("kl_div reduction=batch", 3, "there are: mean, batchmean, sum");
+    assert_unfit("mse_loss reduction=batchmean", 3, "there are: mean, sum");
+    assert_unfit("nll_loss reduction=none", 3, "there are: mean, sum");
     assert_unfit("huber_loss delta=0", 3, "delta is 0, but must be above 0");
     assert_unfit("mse_los", 3, "did you mean \"mse_loss\"?");
 }

@@ -121,7 +121,8 @@ static void print_all(wanted *w, isa level)
     print_heading(w, "Layers", "`model: [linear 1000, relu, linear 10]`; a value without a key goes to the key that is marked so.");
     print_ops(w, level, false);
     print_entry(w, (entry){"layers with parameters", "what each of them can say of how it is trained", NULL, node_training_fields});
-    print_heading(w, "Losses", "`loss: cross_entropy`; the mean over the batch unless its formula says otherwise.");
+    print_heading(w, "Losses", "`loss: cross_entropy`; the mean over the batch unless its `reduction` or its formula says otherwise. `train_loss` is the mean over "
+                  "the epoch of the losses of its batches, `val_loss` the loss of the whole split: with `reduction: sum`, sums over a batch and over the split.");
     print_ops(w, level, true);
     print_heading(w, "Optimizers", "`optimizer: {name: sgd, lr: 0.01}`; t counts steps from 1, w is a weight, g its gradient.");
     for (const optim *const *o = optim_table(level); *o; o++)

@@ -172,6 +172,13 @@ typedef struct target {
     const double *numbers;
 } target;
 
+/* The first member of the settings of every loss. */
+typedef struct any_loss_fields {
+    const char *reduction; /* "mean", "sum"; "batchmean": the mean over the batch of sums over outputs */
+} any_loss_fields;
+
+static inline bool loss_sums(const void *fields) { return strcmp(((const any_loss_fields *)fields)->reduction, "sum") == 0; }
+
 /* A case that every test of an op runs: its spec and the size of its input. */
 typedef struct op_case {
     const char *spec;
@@ -210,8 +217,8 @@ struct op {
     double (*value)(double x, const void *fields);
     double (*slope)(double x, const void *fields);
 
-    /* OP_LOSS. in[0] outputs [B, C], the batch's labels or targets; out[0] losses [B, 1]; out[1] their mean's gradient [B, C]. The mean is
-     * their sum divided by the batch's weight. */
+    /* OP_LOSS. in[0] outputs [B, C], the batch's labels or targets; out[0] losses [B, 1]; out[1] the gradient [B, C] of their
+     * sum divided by the batch's weight. */
     kernel loss;
     target_kind targets;
     /* Of TARGET_NUMBERS: what they must lie between; NULL: any number will do. */

@@ -99,7 +99,7 @@ typedef struct batch {
     double scale;          /* what the numbers are divided by */
     const int32_t *labels; /* [rows]: classes; or NULL, as where only the forward pass runs */
     const float *targets;  /* [rows, outputs]: numbers; or NULL */
-    double weight;         /* what a mean over the samples divides by; 0: their number */
+    double weight;         /* what the sum over the samples' losses is divided by: 1 where they add up; 0: their number */
     const uint32_t *index; /* [n], or NULL */
     size_t n;
     uint64_t seed, number; /* what is drawn at random for it is a function of these */

@@ -2,10 +2,12 @@
 #include "op/loss.h"
 
 typedef struct binary_fields {
+    any_loss_fields all;
     number_list pos_weight;
 } binary_fields;
 
 static const field fields[] = {
+    FIELD_REDUCTION,
     {"pos_weight", FIELD_REALS, offsetof(binary_fields, pos_weight), 0, .min = 0, .max = 1e9,
      .help = "how much a 1 counts against a 0: a number for all outputs, or one for each"},
     {0},
@@ -17,6 +19,7 @@ static const op_case cases[] = {
     {"binary_cross_entropy_with_logits", 100},
     {"binary_cross_entropy_with_logits pos_weight=2.5", 7},
     {"binary_cross_entropy_with_logits pos_weight=[0.5, 3, 1]", 3},
+    {"binary_cross_entropy_with_logits pos_weight=[0.5, 3, 1] reduction=sum", 3},
     {0},
 };
 
@@ -46,7 +49,7 @@ static void elements(const real *x, const real *y, size_t width, size_t first, c
     }
 }
 
-static void run(const call *c, size_t begin, size_t end) { number_losses(c, begin, end, c->in[0].cols, elements); }
+static void run(const call *c, size_t begin, size_t end) { number_losses(c, begin, end, elements); }
 
 static void target_range(const void *fields_in, double *low, double *high)
 {
@@ -68,13 +71,14 @@ static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 
 static double reference_loss(const double *x, size_t C, const target *t, const void *fields_in, double *dx)
 {
+    const double parts = loss_parts(fields_in, C);
     double sum = 0;
     for (size_t i = 0; i < C; i++) {
         const double y = t->numbers[i], yes = weight_of(fields_in, i) * y;
         sum += (1 - y) * softplus(x[i]) + yes * softplus(-x[i]);
-        dx[i] = ((1 - y) / (1 + exp(-x[i])) - yes / (1 + exp(x[i]))) / (double)C;
+        dx[i] = ((1 - y) / (1 + exp(-x[i])) - yes / (1 + exp(x[i]))) / parts;
     }
-    return sum / (double)C;
+    return sum / parts;
 }
 
 const op ISA_SYMBOL(op_binary_cross_entropy_with_logits) = {

@@ -24,6 +24,8 @@ static const op_case cases[] = {
     {"cross_entropy weight=[0.5, 2, 0, 1, 1.5, 0.25, 3]", 7},
     {"cross_entropy weight=[0.5, 2, 1] label_smoothing=0.25 ignore_index=0", 3},
     {"cross_entropy ignore_index=1", 10},
+    {"cross_entropy reduction=sum", 10},
+    {"cross_entropy weight=[0.5, 2, 1] label_smoothing=0.25 ignore_index=0 reduction=sum", 3},
     {0},
 };
 

@@ -1,26 +1,22 @@
 /* loss = y (log y - x), where x are log-probabilities; 0 where y is 0 */
-#include <string.h>
-
 #include "op/loss.h"
 
 typedef struct kl_fields {
-    const char *reduction;
+    any_loss_fields all;
     bool log_target;
 } kl_fields;
 
-static const char *const reductions[] = {"mean", "batchmean", NULL};
+static const char *const all_reductions[] = {"mean", "batchmean", "sum", NULL};
 
 static const field fields[] = {
-    {"reduction", FIELD_TEXT, offsetof(kl_fields, reduction), 0, .text = "mean", .words = reductions,
-     .help = "mean: over outputs and batch; batchmean: over the batch, as mathematics has it"},
+    {"reduction", FIELD_TEXT, offsetof(any_loss_fields, reduction), 0, .text = "mean", .words = all_reductions,
+     .help = "mean: over outputs and batch; batchmean: over the batch, as mathematics has it; sum: over neither"},
     {"log_target", FIELD_BOOL, offsetof(kl_fields, log_target), 0, .help = "whether targets are logarithms of probabilities, too"},
     {0},
 };
 
 static const op_case cases[] = {{"kl_div", 1}, {"kl_div", 48}, {"kl_div reduction=batchmean", 7}, {"kl_div log_target=true", 100},
-                                {"kl_div log_target=true reduction=batchmean", 10}, {0}};
-
-static bool over_batch(const kl_fields *f) { return strcmp(f->reduction, "batchmean") == 0; }
+                                {"kl_div log_target=true reduction=batchmean", 10}, {"kl_div reduction=sum", 17}, {0}};
 
 static void elements(const real *x, const real *y, size_t width, size_t first, const void *fields_in, real *loss, real *slope)
 {
@@ -34,10 +30,7 @@ static void elements(const real *x, const real *y, size_t width, size_t first, c
     }
 }
 
-static void run(const call *c, size_t begin, size_t end)
-{
-    number_losses(c, begin, end, over_batch(c->fields) ? 1 : c->in[0].cols, elements);
-}
+static void run(const call *c, size_t begin, size_t end) { number_losses(c, begin, end, elements); }
 
 static void target_range(const void *fields_in, double *low, double *high)
 {
@@ -48,7 +41,7 @@ static void target_range(const void *fields_in, double *low, double *high)
 static double reference_loss(const double *x, size_t C, const target *t, const void *fields_in, double *dx)
 {
     const kl_fields *f = fields_in;
-    const double parts = over_batch(f) ? 1 : (double)C;
+    const double parts = loss_parts(f, C);
     double sum = 0;
     for (size_t i = 0; i < C; i++) {
         const double y = t->numbers[i], p = f->log_target ? exp(y) : y;

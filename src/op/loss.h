@@ -6,7 +6,13 @@
 
 static inline size_t loss_tiles(const call *c) { return c->in[0].rows; }
 
-/* What the batch's mean divides by. */
+static const char *const reductions[] = {"mean", "sum", NULL};
+
+#define FIELD_REDUCTION                                                                                                       \
+    {"reduction", FIELD_TEXT, offsetof(any_loss_fields, reduction), 0, .text = "mean", .words = reductions,                       \
+     .help = "mean: over the batch, and over a sample's outputs where each has a loss; sum: of all of these"}
+
+/* What the sum over the batch's losses is divided by. */
 static inline double loss_weight(const call *c)
 {
     const batch *source = *c->source;
@@ -28,6 +34,7 @@ static inline void clear_row(const operand *gradient, size_t row)
 
 /* The first members of the settings of every loss that takes classes. */
 typedef struct class_fields {
+    any_loss_fields all;
     number_list weight;
     int32_t ignore_index;
 } class_fields;
@@ -36,7 +43,8 @@ typedef struct class_fields {
     {"weight", FIELD_REALS, offsetof(type, of.weight), 0, .min = 0, .max = 1e9,                                               \
      .help = "how much each class counts, a number a class; unset: all the same"},                                           \
     {"ignore_index", FIELD_INT, offsetof(type, of.ignore_index), 0, .min = -INT32_MAX, .max = INT32_MAX, .value = {-100},    \
-     .help = "a label whose samples are passed over"}
+     .help = "a label whose samples are passed over"},                                                                       \
+    FIELD_REDUCTION
 
 static inline int32_t class_ignored(const void *fields) { return ((const class_fields *)fields)->ignore_index; }
 
@@ -63,11 +71,17 @@ static inline weft_status class_fits(const void *fields, size_t outputs, weft_er
 /* Elements of one panel, of `width` columns from `first` on: their losses, and the slopes of these at the outputs x, for the targets y. */
 typedef void panel_loss(const real *x, const real *y, size_t width, size_t first, const void *fields, real *loss, real *slope);
 
-/* Rows whose loss is the sum over their elements, divided by `parts`. */
-static inline void number_losses(const call *c, size_t begin, size_t end, size_t parts, panel_loss *f)
+/* What the sum over a sample's `cols` elements is divided by. */
+static inline double loss_parts(const void *fields, size_t cols)
+{
+    return strcmp(((const any_loss_fields *)fields)->reduction, "mean") == 0 ? (double)cols : 1;
+}
+
+static inline void number_losses(const call *c, size_t begin, size_t end, panel_loss *f)
 {
     const operand *x = &c->in[0], *dx = &c->out[1];
-    const real divisor = (real)((double)parts * loss_weight(c));
+    const double parts = loss_parts(c->fields, x->cols);
+    const real divisor = (real)(parts * loss_weight(c));
     for (size_t r = begin; r < end; r++) {
         const float *targets = (*c->source)->targets + loss_sample(*c->source, r) * x->cols;
         real sum = 0;

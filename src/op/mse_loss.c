@@ -1,11 +1,13 @@
 /* loss = (x - y)^2 */
 #include "op/loss.h"
 
-static const op_case cases[] = {{"mse_loss", 1}, {"mse_loss", 7}, {"mse_loss", 48}, {"mse_loss", 100}, {0}};
+static const field fields[] = {FIELD_REDUCTION, {0}};
 
-static void elements(const real *x, const real *y, size_t width, size_t first, const void *fields, real *loss, real *slope)
+static const op_case cases[] = {{"mse_loss", 1}, {"mse_loss", 7}, {"mse_loss", 48}, {"mse_loss", 100}, {"mse_loss reduction=sum", 7}, {0}};
+
+static void elements(const real *x, const real *y, size_t width, size_t first, const void *fields_in, real *loss, real *slope)
 {
-    (void)first, (void)fields;
+    (void)first, (void)fields_in;
     for (size_t i = 0; i < width; i += LANES) {
         const vec d = v_load(x + i) - v_load(y + i);
         v_store(loss + i, d * d);
@@ -13,18 +15,18 @@ static void elements(const real *x, const real *y, size_t width, size_t first, c
     }
 }
 
-static void run(const call *c, size_t begin, size_t end) { number_losses(c, begin, end, c->in[0].cols, elements); }
+static void run(const call *c, size_t begin, size_t end) { number_losses(c, begin, end, elements); }
 
-static double reference_loss(const double *x, size_t C, const target *t, const void *fields, double *dx)
+static double reference_loss(const double *x, size_t C, const target *t, const void *fields_in, double *dx)
 {
-    (void)fields;
+    const double parts = loss_parts(fields_in, C);
     double sum = 0;
     for (size_t i = 0; i < C; i++) {
         const double d = x[i] - t->numbers[i];
         sum += d * d;
-        dx[i] = 2 * d / (double)C;
+        dx[i] = 2 * d / parts;
     }
-    return sum / (double)C;
+    return sum / parts;
 }
 
 const op ISA_SYMBOL(op_mse_loss) = {
@@ -32,6 +34,8 @@ const op ISA_SYMBOL(op_mse_loss) = {
     .kind = OP_LOSS,
     .help = "how far numbers are off, squared",
     .formula = "loss = (x - y)^2, the mean over outputs and batch",
+    .fields = fields,
+    .fields_bytes = sizeof(any_loss_fields),
     .cases = cases,
     .targets = TARGET_NUMBERS,
     .loss = {"mse_loss", loss_tiles, run, NULL},

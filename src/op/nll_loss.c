@@ -8,7 +8,8 @@ typedef struct nll_fields {
 static const field fields[] = {CLASS_FIELDS(nll_fields), {0}};
 
 static const op_case cases[] = {{"nll_loss", 2}, {"nll_loss", 100}, {"nll_loss weight=[0.5, 2, 0, 1, 1.5, 0.25, 3]", 7},
-                                {"nll_loss ignore_index=1", 10}, {0}};
+                                {"nll_loss ignore_index=1", 10},
+                                {"nll_loss weight=[0.5, 2, 0, 1, 1.5, 0.25, 3] ignore_index=1 reduction=sum", 7}, {0}};
 
 static void run(const call *c, size_t begin, size_t end)
 {

@@ -2,16 +2,19 @@
 #include "op/loss.h"
 
 typedef struct smooth_l1_fields {
+    any_loss_fields all;
     double beta;
 } smooth_l1_fields;
 
 static const field fields[] = {
+    FIELD_REDUCTION,
     {"beta", FIELD_REAL, offsetof(smooth_l1_fields, beta), 0, .min = 0, .max = 1e9, .value = {1},
      .help = "below it a difference counts squared; 0 is l1_loss"},
     {0},
 };
 
 static const op_case cases[] = {{"smooth_l1_loss", 1}, {"smooth_l1_loss", 48}, {"smooth_l1_loss beta=0.25", 7}, {"smooth_l1_loss beta=0", 100},
+                                {"smooth_l1_loss beta=0.25 reduction=sum", 17},
                                 {0}};
 
 static void elements(const real *x, const real *y, size_t width, size_t first, const void *fields_in, real *loss, real *slope)
@@ -25,18 +28,19 @@ static void elements(const real *x, const real *y, size_t width, size_t first, c
     }
 }
 
-static void run(const call *c, size_t begin, size_t end) { number_losses(c, begin, end, c->in[0].cols, elements); }
+static void run(const call *c, size_t begin, size_t end) { number_losses(c, begin, end, elements); }
 
 static double reference_loss(const double *x, size_t C, const target *t, const void *fields_in, double *dx)
 {
     const double beta = ((const smooth_l1_fields *)fields_in)->beta;
+    const double parts = loss_parts(fields_in, C);
     double sum = 0;
     for (size_t i = 0; i < C; i++) {
         const double d = x[i] - t->numbers[i];
         sum += fabs(d) < beta ? d * d / (2 * beta) : fabs(d) - beta / 2;
-        dx[i] = (fabs(d) < beta ? d / beta : (d > 0) - (d < 0)) / (double)C;
+        dx[i] = (fabs(d) < beta ? d / beta : (d > 0) - (d < 0)) / parts;
     }
-    return sum / (double)C;
+    return sum / parts;
 }
 
 const op ISA_SYMBOL(op_smooth_l1_loss) = {

@@ -56,7 +56,7 @@ bool plan_run(plan *p, const batch *source, pool *threads);
  * early, later ones stay as they were. */
 bool plan_run_timed(plan *p, const batch *source, pool *threads, double *begins);
 
-/* What the last run left: logits [batch, C]; losses [batch, 1]; their mean (PLAN_TRAIN); 1 or 0 for a right or wrong answer, [batch, 1]
+/* What the last run left: logits [batch, C]; losses [batch, 1]; their mean, or sum, as the loss's reduction says (PLAN_TRAIN); 1 or 0 for a right or wrong answer, [batch, 1]
  * (PLAN_EVALUATE, where the loss takes classes). */
 operand plan_logits(const plan *p);
 operand plan_losses(const plan *p);

@@ -8,8 +8,8 @@ static int32_t label_of(const batch *b, size_t i) { return b->labels[b->index ? 
 double trainer_weight(const weft_trainer *t, const batch *b)
 {
     double weight = 0;
-    if (!t->loss->weight_of)
-        return (double)b->n;
+    if (loss_sums(t->loss_fields) || !t->loss->weight_of)
+        return loss_sums(t->loss_fields) ? 1 : (double)b->n;
     for (size_t i = 0; i < b->n; i++)
         weight += t->loss->weight_of(t->loss_fields, label_of(b, i));
     return weight;
@@ -49,7 +49,6 @@ static weft_status evaluate_piece(weft_trainer *t, const batch *b, evaluation *e
     const operand losses = plan_losses(p);
     for (size_t r = 0; r < b->n; r++)
         e->loss += (double)*panel_row(&losses, 0, r);
-    e->weight += trainer_weight(t, b);
     if (t->loss->targets == TARGET_CLASS)
         count_classes(t, p, b, e);
     if (e->outputs)
@@ -69,6 +68,7 @@ weft_status trainer_evaluate(weft_trainer *t, const batch *whole, evaluation *e,
         b.targets = whole->targets ? whole->targets + first * t->model->graph.out : NULL;
         TRY(evaluate_piece(t, &b, e, err));
     }
+    e->weight = trainer_weight(t, whole);
     if (e->weight == 0)
         return fail(err, WEFT_BAD_INPUT, (where){"loss", 0, 0}, "none of %zu samples counts: %s passes their labels over, or their weights are 0",
                     whole->n, t->loss->name);

@@ -82,7 +82,7 @@ struct weft_trainer {
     real **last_good, **last_good_buffers; /* [n_nodes]: those of before the epoch */
     size_t epoch;         /* epochs done */
     size_t step_of_epoch; /* steps done in the one that is under way */
-    double loss_sum;      /* of those steps' batches */
+    double loss_sum;      /* of those steps' batches: each as the loss's reduction has it */
     double train_seconds;
     const node *broken;   /* where it diverged: the first layer whose output was not finite */
     arena memory;
@@ -97,7 +97,7 @@ plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n);
 void trainer_copy_parameters(weft_trainer *t);
 /* The plan for batches of n samples, compiled at its first use. NULL: no memory. */
 plan *trainer_plan(weft_trainer *t, plan_mode mode, size_t n, weft_error *err);
-/* What the loss's mean over a batch divides by: the number of samples, or the sum of their weights. */
+/* What the sum over a batch's losses is divided by: the number of samples, or the sum of their weights; 1 where the loss is the sum. */
 double trainer_weight(const weft_trainer *t, const batch *b);
 size_t trainer_steps_per_epoch(const weft_trainer *t); /* 0: it has no data set */
 /* The next step of the epoch that is under way, of as many batches as the options accumulate; *loss is the mean of theirs. WEFT_DIVERGED: the
@@ -113,7 +113,7 @@ typedef struct split_score {
 
 /* Results over one split. */
 typedef struct evaluation {
-    double loss;   /* mean over the samples */
+    double loss;   /* of all samples together, as the loss's reduction has it */
     double weight; /* what that was divided by */
     size_t n_correct, n_counted; /* of classes: how many answers were right, of those that count */
     size_t n;

@@ -194,6 +194,23 @@ class Tasks(weft.Case):
         scores = [line["val_r2"] for line in self.read_lines("run", "metrics.jsonl")]
         self.assertEqual(self.read_json("run", "run.json")["restored_epoch"], 1 + scores.index(max(scores)))
 
+    def test_a_sum_is_that_of_a_batch_in_training_and_of_the_split_in_validation(self):
+        for kind, name in (("numbers", "l1_loss"), ("classes", "cross_entropy")):
+            self.prepare(kind, name)
+            outputs = 3 if kind == "numbers" else 1
+            more = "log_steps: true, epochs: 2, batch: 50"
+            for folder, reduction, lr in (("mean", "mean", 0.0625), ("sum", "sum", 0.0625 / 50 / outputs)):
+                self.weft("train", f"{kind}.yaml", "-o", folder, "--quiet", "--force", "--set", f"train={{{more}}}",
+                          "--set", f"loss={{name: {name}, reduction: {reduction}}}", "--set", f"optimizer.lr={lr:.17g}")
+            mean, sums = (self.read_lines(folder, "metrics.jsonl")[0] for folder in ("mean", "sum"))
+            self.assertAlmostEqual(sums["val_loss"], mean["val_loss"] * synthetic.N["t10k"] * outputs, delta=1e-5 * sums["val_loss"])
+            steps = [line["loss"] for line in self.read_lines("sum", "steps.jsonl")][:8]
+            self.assertAlmostEqual(sums["train_loss"], math.fsum(steps) / 8, delta=1e-12 * sums["train_loss"])
+            for line, step in zip(self.read_lines("mean", "steps.jsonl"), steps):
+                self.assertAlmostEqual(step, line["loss"] * 50 * outputs, delta=1e-5 * step)
+            self.assertEqual(json.loads(self.weft("eval", "sum", "--json").stdout)["loss"], self.read_lines("sum", "metrics.jsonl")[-1]["val_loss"])
+            self.assertIn("reduction: sum", self.read("sum", "config.yaml").decode())
+
     def test_a_batch_of_which_nothing_counts_is_an_error(self):
         self.prepare("classes", "{name: cross_entropy, ignore_index: 0}")
         done = self.weft("train", "classes.yaml", "-o", "run", "--quiet", "--set", "train.batch=1", code=2)
@@ -201,6 +218,9 @@ class Tasks(weft.Case):
         self.weft("train", "classes.yaml", "-o", "run", "--quiet", "--set", "train.epochs=3", "--force")
         for line in self.read_lines("run", "metrics.jsonl"):
             self.assertTrue(math.isfinite(line["train_loss"]))
+        self.prepare("classes", "{name: cross_entropy, ignore_index: 0, reduction: sum}")  # the sum of no numbers is 0, here as in PyTorch
+        self.weft("train", "classes.yaml", "-o", "run", "--quiet", "--set", "train={batch: 1, epochs: 1, log_steps: true}", "--force")
+        self.assertIn(0, [line["loss"] for line in self.read_lines("run", "steps.jsonl")])
 
 
 class Torch(weft.Case):
