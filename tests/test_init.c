@@ -1,7 +1,7 @@
 /* How parameters begin: torch.nn.init's rules, by the moments and bounds of what they draw. */
 #include "numbers.h"
 
-#include "graph/graph.h"
+#include "op/op.h"
 
 enum { OUT = 96, IN = 160, N = OUT * IN };
 
@@ -138,6 +138,38 @@ static void what_a_rule_cannot_do_is_refused(void **unused)
     arena_deinit(&memory);
 }
 
+/* The rule by which a parameter of a model begins; NULL: the layer's own. */
+static const char *rule_of(const graph *g, size_t i, size_t p)
+{
+    const init_kind *kind = node_init(&g->nodes[i], p)->kind;
+    return kind ? kind->name : NULL;
+}
+
+static void rules_of_the_whole_model_are_for_matrices_and_their_biases(void **unused)
+{
+    (void)unused;
+    arena memory = {0};
+    weft_error err = {0};
+    graph g;
+    const setting *layers = setting_list_from_specs(&memory, "linear 4 init=zeros, batch_norm, linear 4 bias=false, layer_norm, linear 3", (where){0},
+                                                    &err);
+    assert_int_equal(graph_build(&g, layers, ANY_ISA, &memory, &err), WEFT_OK);
+    assert_int_equal(graph_begin_as(&g, &(usual_init){"normal 0 0.1", "constant 2"}, &memory, &err), WEFT_OK);
+    for (size_t features = 5; features < 7; features++) { /* and again for another size */
+        assert_int_equal(graph_infer(&g, features, &err), WEFT_OK);
+        assert_string_equal(rule_of(&g, 0, 0), "zeros");
+        assert_string_equal(rule_of(&g, 0, 1), "constant");
+        assert_string_equal(rule_of(&g, 2, 0), "normal");
+        assert_string_equal(rule_of(&g, 4, 0), "normal");
+        assert_string_equal(rule_of(&g, 4, 1), "constant");
+        for (size_t i = 1; i < 4; i += 2)
+            assert_true(!rule_of(&g, i, 0) && !rule_of(&g, i, 1));
+    }
+    assert_int_equal(graph_begin_as(&g, &(usual_init){NULL, "xavier_normal"}, &memory, &err), WEFT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "choose uniform, normal, constant or zeros"));
+    arena_deinit(&memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +178,7 @@ int main(void)
         cmocka_unit_test(orthogonal_rows_or_columns_are_orthonormal),
         cmocka_unit_test(constants_are_constant),
         cmocka_unit_test(what_a_rule_cannot_do_is_refused),
+        cmocka_unit_test(rules_of_the_whole_model_are_for_matrices_and_their_biases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,43 @@ static void rules_of_initialisation_are_read_back(void **state)
     assert_says("did you mean \"orthogonal\"?");
 }
 
+static void assert_init(const char *lines, const char *weight, const char *bias, const char *config)
+{
+    char file[300];
+    snprintf(file, sizeof file, DATA "model: [linear 10]\n%s", lines);
+    experiment *e = OPEN(file);
+    assert_non_null(e);
+    const usual_init *rules = &e->variants[e->n_variants - 1].settings.init;
+    assert_string_equal(rules->weight ? rules->weight : "", weight);
+    assert_string_equal(rules->bias ? rules->bias : "", bias);
+    const char *found = strstr(e->variants[e->n_variants - 1].settings.config, "\ninit:");
+    assert_true(!found == !*config);
+    assert_true(!found || strncmp(found, config, strlen(config)) == 0);
+    experiment_close(e);
+}
+
+static void rules_for_the_whole_model_are_a_section(void **state)
+{
+    (void)state;
+    assert_init("", "", "", "");
+    assert_init("init: orthogonal\n", "orthogonal", "", "\ninit: {weight: orthogonal}\n");
+    assert_init("init: kaiming_normal relu\n", "kaiming_normal relu", "", "\ninit: {weight: \"kaiming_normal relu\"}\n");
+    assert_init("init: {bias: constant 0.5}\n", "", "constant 0.5", "\ninit: {bias: \"constant 0.5\"}\n");
+    assert_init("init: {weight: xavier_normal, bias: zeros}\nvariants:\n  a: {}\n  b: {init: normal 0 0.02}\n", "normal 0 0.02", "zeros",
+                "\ninit: {weight: \"normal 0 0.02\", bias: zeros}\n");
+    static const char *const bad[][2] = {
+        {"init: orthogonl\n", ":3:7: unknown initialisation \"orthogonl\""}, {"init: {bias: orthogonal}\n", ":3:14: orthogonal is for weights"},
+        {"init: {weights: zeros}\n", "did you mean \"weight\"?"}, {"init: [zeros]\n", "init: {weight: kaiming_normal relu, bias: zeros}"},
+        {"init: {weight: constant}\n", "val of constant is missing"},
+    };
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        char file[200];
+        snprintf(file, sizeof file, DATA "model: [linear 10]\n%s", bad[i][0]);
+        assert_null(OPEN(file));
+        assert_says(bad[i][1]);
+    }
+}
+
 static void blocks_are_lists_in_lists(void **state)
 {
     (void)state;
@@ -95,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_model_is_written_in_many_ways),
         TEST(rules_of_initialisation_are_read_back),
+        TEST(rules_for_the_whole_model_are_a_section),
         TEST(blocks_are_lists_in_lists),
         TEST(blocks_that_cannot_be_are_refused_where_they_stand),
         TEST(blocks_in_blocks_have_a_limit),

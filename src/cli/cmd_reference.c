@@ -132,11 +132,14 @@ static void print_all(wanted *w, isa level)
     print_entry(w, (entry){"schedule", "what every schedule can be told", NULL, schedule_common_fields});
     for (const schedule *const *s = schedule_table; *s; s++)
         print_entry(w, (entry){(*s)->name, (*s)->help, (*s)->formula, (*s)->fields});
-    print_heading(w, "Initialisation", "`linear 1000 init=orthogonal`; fan_in and fan_out are a weight's inputs and outputs.");
+    print_heading(w, "Initialisation", "`linear 1000 init=orthogonal`, or `init: orthogonal` for all linear layers; fan_in and fan_out are a weight's inputs "
+                  "and outputs.");
     for (size_t i = 0; i < n; i++)
         print_entry(w, (entry){rules[i].name, rules[i].help, rules[i].formula, rules[i].fields});
     print_heading(w, "Sections of an experiment file", "`train: {epochs: 10, batch: 32}`");
     print_entry(w, (entry){"data", "the samples", NULL, data_fields});
+    print_entry(w, (entry){"init", "how the model begins, where its layers do not say it; `init: orthogonal` is `init: {weight: orthogonal}`", NULL,
+                           usual_init_fields});
     print_entry(w, (entry){"train", "how long and how", NULL, train_fields});
     for (const field *f = train_fields; f->name; f++)
         if (f->fields)

@@ -36,6 +36,13 @@ typedef struct initialiser {
     const void *fields;
 } initialiser;
 
+/* Rules for a whole model: of the weights and biases of those of its layers that multiply by a matrix of weights and say none of their own. */
+typedef struct usual_init {
+    const char *weight, *bias; /* NULL: as each layer has it */
+} usual_init;
+
+extern const field usual_init_fields[];
+
 /* A parameter as a state dict has it. */
 typedef struct param {
     const char *name; /* "weight" */
@@ -46,6 +53,8 @@ typedef struct param {
 const init_kind *init_kinds(size_t *n);
 /* Reads "kaiming_normal relu". */
 weft_status init_read(const char *spec, where at, initialiser *out, arena *a, weft_error *err);
+/* The same for a bias, which not all of them are for. */
+weft_status init_read_bias(const char *spec, where at, initialiser *out, arena *a, weft_error *err);
 /* Whether a rule can be that of a parameter. */
 weft_status init_fits(const initialiser *i, const param *p, where at, weft_error *err);
 /* out: [shape]; a function of seed and stream. Without a rule, the parameter's own. WEFT_NO_MEMORY or WEFT_OK. */
@@ -98,6 +107,7 @@ typedef struct graph {
     node *nodes; /* each behind those that it takes from */
     size_t in, out;
     size_t n_parameters;
+    initialiser init, bias_init; /* for a whole model */
 } graph;
 
 /* The rule by which a node's parameter begins. */
@@ -111,6 +121,8 @@ static inline bool node_wants_dx(const graph *g, const node *n)
 /* Whether it has parameters that move. */
 static inline bool node_trains(const node *n) { return n->block_numbers && n->training.lr != 0; }
 
+/* Gives a graph rules for the whole model, which its layers take at graph_infer. */
+weft_status graph_begin_as(graph *g, const usual_init *rules, arena *a, weft_error *err);
 /* Lets sizes flow through the layers for inputs of `features` numbers. */
 weft_status graph_infer(graph *g, size_t features, weft_error *err);
 

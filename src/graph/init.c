@@ -61,6 +61,13 @@ static const field kaiming_table[] = {
     {0},
 };
 
+const field usual_init_fields[] = {
+    {"weight", FIELD_TEXT, offsetof(usual_init, weight), FIELD_BARE,
+     .help = "the rule by which the weights of linear layers begin that have no init of their own, such as orthogonal or \"kaiming_normal relu\""},
+    {"bias", FIELD_TEXT, offsetof(usual_init, bias), 0, .help = "the same of their biases, of those without a bias_init: zeros, constant, uniform or normal"},
+    {0},
+};
+
 /* ---- Rules ---- */
 
 static weft_status draw_uniform(const parameter_draw *d, double low, double high, float *out)
@@ -234,6 +241,21 @@ weft_status init_read(const char *spec, where at, initialiser *out, arena *a, we
     *out = (initialiser){k, fields};
     TRY(fields_read(k->fields ? k->fields : none, map, k->name, skip, fields, a, err));
     return k->check ? k->check(fields, at, err) : WEFT_OK;
+}
+
+weft_status init_read_bias(const char *spec, where at, initialiser *out, arena *a, weft_error *err)
+{
+    static const param bias = {.name = "bias", .shape = {.n_dims = 1, .dims = {1}}};
+    TRY(init_read(spec, at, out, a, err));
+    return init_fits(out, &bias, at, err);
+}
+
+weft_status graph_begin_as(graph *g, const usual_init *rules, arena *a, weft_error *err)
+{
+    const where at = {"init", 0, 0};
+    if (rules->weight)
+        TRY(init_read(rules->weight, at, &g->init, a, err));
+    return rules->bias ? init_read_bias(rules->bias, at, &g->bias_init, a, err) : WEFT_OK;
 }
 
 weft_status init_fits(const initialiser *i, const param *p, where at, weft_error *err)

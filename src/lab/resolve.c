@@ -189,6 +189,17 @@ static void check_names(resolver *r, const setting *all, const run_settings *s)
         fail(r->err, WEFT_BAD_INPUT, init->at, "there is no file \"%s\" to start from", s->train.init);
 }
 
+/* The rules for the whole model, where they stand. */
+static void check_init(resolver *r, const setting *all, const usual_init *rules)
+{
+    const setting *section = setting_find(all, "init"), *weight = setting_find(section, "weight"), *bias = setting_find(section, "bias");
+    initialiser unused;
+    if (weight && rules->weight)
+        init_read(rules->weight, weight->at, &unused, r->memory, r->err);
+    if (bias && rules->bias)
+        init_read_bias(rules->bias, bias->at, &unused, r->memory, r->err);
+}
+
 static void flatten(resolver *r, const char *key, const char *value)
 {
     setting *made = r->flat_end ? arena_alloc(r->memory, sizeof *made) : NULL;
@@ -321,7 +332,13 @@ static const char *config_head(const run_settings *s, const char *model, const c
     }
     text_add(&t, "data: {");
     fields_print(data_fields, &s->data, "%s: %s", ", ", &t);
-    text_printf(&t, "}\nmodel:%s\nloss: %s\noptimizer: %s\nschedule: %s\n", model, loss, optimizer, schedule_map);
+    text_printf(&t, "}\nmodel:%s\n", model);
+    if (s->init.weight || s->init.bias) {
+        text_add(&t, "init: {");
+        fields_print(usual_init_fields, &s->init, "%s: %s", ", ", &t);
+        text_add(&t, "}\n");
+    }
+    text_printf(&t, "loss: %s\noptimizer: %s\nschedule: %s\n", loss, optimizer, schedule_map);
     return keep(&t, a);
 }
 
@@ -352,11 +369,15 @@ weft_status resolve(resolver *r, const setting *all, bool complete, variant *v)
     if (r->flat_end)
         r->flat_end = fields_flatten(data_fields, &s->data, "data", r->flat_end, r->memory);
     const char *model = resolve_model(r, all, complete, s);
+    read_section(r, all, "init", usual_init_fields, complete, &s->init);
+    if (r->flat_end)
+        r->flat_end = fields_flatten(usual_init_fields, &s->init, "init", r->flat_end, r->memory);
     const char *loss = resolve_loss(r, all, s);
     const char *optimizer_map = resolve_optimizer(r, all, complete, s);
     const char *schedule_map = resolve_schedule(r, all, complete, s);
     read_section(r, all, "train", train_fields, complete, &s->train);
     check_names(r, all, s);
+    check_init(r, all, &s->init);
     if (r->err->count > before || !complete)
         return r->err->count > before ? WEFT_BAD_INPUT : WEFT_OK;
     /* no mistake, and yet no text: what is wrong was reported before, or memory ran out */

@@ -13,6 +13,7 @@ typedef struct section {
     unsigned kinds;
     fields_of *fields; /* of a section that can be a spec */
     const char *usual; /* its name where none is given */
+    const char *bare;  /* the key of a text that stands for the whole section */
     bool of_the_whole; /* a variant cannot change it */
     const char *example;
 } section;
@@ -40,6 +41,7 @@ static const section sections[] = {
     {"title", SCALAR, .of_the_whole = true, .example = "title: SGD against Adam"},
     {"data", MAP, .example = "data: {set: fashion-mnist, scale: 255}"},
     {"model", SCALAR | LIST, .example = "model: [linear 1000, relu, linear 10]"},
+    {"init", SCALAR | MAP, .bare = "weight", .example = "init: {weight: kaiming_normal relu, bias: zeros}"},
     {"loss", SCALAR | MAP, loss_fields, "cross_entropy", .example = "loss: cross_entropy"},
     {"optimizer", SCALAR | MAP, optimizer_fields, "sgd", .example = "optimizer: {name: sgd, lr: 0.01}"},
     {"schedule", SCALAR | MAP, schedule_fields, "none", .example = "schedule: {name: step_lr, step_size: 10}"},
@@ -99,6 +101,17 @@ static void unfold_spec(setting *s, const section *section, arena *a, isa level,
     s->first = map ? map->first : NULL;
 }
 
+static void unfold_bare(setting *s, const char *key, arena *a, weft_error *err)
+{
+    setting *value = arena_alloc(a, sizeof *value);
+    if (value)
+        *value = (setting){SETTING_SCALAR, .key = key, .text = s->text, .at = s->at, .key_at = s->at};
+    else
+        fail_memory(err);
+    s->kind = SETTING_MAP;
+    s->first = value;
+}
+
 void sections_unfold(setting *all, arena *a, isa level, weft_error *err)
 {
     for (setting *s = all->kind == SETTING_MAP ? all->first : NULL; s; s = s->next) {
@@ -109,6 +122,8 @@ void sections_unfold(setting *all, arena *a, isa level, weft_error *err)
             s->kind = SETTING_MAP;
         else if (s->kind == SETTING_SCALAR && section->fields)
             unfold_spec(s, section, a, level, err);
+        else if (s->kind == SETTING_SCALAR && section->bare)
+            unfold_bare(s, section->bare, a, err);
     }
 }
 

@@ -19,7 +19,7 @@ bool checkpoint_exists(const char *folder, arena *a)
 
 /* ---- What must be the same for a run to go on ---- */
 
-enum { N_IDENTITY = 17 };
+enum { N_IDENTITY = 19 };
 
 typedef struct identity {
     const char *name, *text;
@@ -35,6 +35,8 @@ static bool identify(const run *r, identity all[N_IDENTITY], arena *a)
     data_fingerprint(r->trainer->data, fingerprint);
     const identity list[N_IDENTITY] = {
         {"model", s->model_text, NULL},
+        {"init.weight", s->init.weight ? s->init.weight : "none", "none"},
+        {"init.bias", s->init.bias ? s->init.bias : "none", "none"},
         {"loss", s->loss_text, NULL},
         {"optimizer", s->optimizer_text, NULL},
         {"schedule", scheduler_text(&r->trainer->scheduler, a), "none"},

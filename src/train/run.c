@@ -94,8 +94,10 @@ static weft_status run_all(run *r, const run_options *o, weft_error *err)
     return status != WEFT_OK ? status : r->status == RUN_STOPPED ? WEFT_STOPPED : WEFT_OK;
 }
 
-static weft_status load_init(weft_model *m, const run_settings *s, weft_error *err)
+/* How the parameters begin: by rules, or as a file has them. */
+static weft_status begin_model(weft_model *m, const run_settings *s, weft_error *err)
 {
+    TRY(graph_begin_as(&m->graph, &s->init, &m->memory, err));
     return s->train.init ? weft_model_load(m, s->train.init, err) : WEFT_OK;
 }
 
@@ -166,7 +168,7 @@ static weft_status check_folder(const run_options *o, arena *a, weft_error *err)
 /* The trainer of a run that stands where it begins, or where its folder's checkpoint left it. */
 static weft_status prepare(run *r, weft_model *m, const weft_dataset *data, const run_options *o, weft_error *err)
 {
-    TRY(load_init(m, r->settings, err));
+    TRY(begin_model(m, r->settings, err));
     r->trainer = run_create_trainer(m, r->settings, data, o->threads, err);
     if (!r->trainer)
         return err && err->status ? err->status : WEFT_BAD_INPUT;

@@ -172,9 +172,8 @@ typedef struct train_settings {
     size_t epochs, batch; /* batch 0: all of the training set */
     uint64_t seed;
     bool shuffle, log_steps;
-    size_t max_steps; /* 0: no limit */
     double clip_grad_norm, clip_grad_value; /* 0: not clipped */
-    size_t accumulate;
+    size_t max_steps, accumulate; /* max_steps 0: no limit */
     early_stopping early_stopping;
     averaging average;
     const char *init; /* NULL: drawn */
@@ -191,6 +190,7 @@ typedef struct run_settings {
     const char *title, *variant; /* variant: "" for a single run */
     data_settings data;
     train_settings train;
+    usual_init init;
     const setting *model, *loss, *optimizer, *schedule; /* checked */
     const char *model_text, *loss_text, *optimizer_text, *schedule_text; /* the same on one line each, every default written out */
     const char *config; /* the text of config.yaml */

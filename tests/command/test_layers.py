@@ -73,6 +73,36 @@ class Layers(weft.Case):
         self.assertAlmostEqual(sum(rows[i] * rows[24 + i] for i in range(24)), 0, 5)
         self.assertAlmostEqual(sum(rows[i] ** 2 for i in range(24)), 1, 5)
 
+    def test_a_rule_for_the_whole_model_is_that_of_layers_that_say_none(self):
+        model = "[linear 24, batch_norm, {residual: [linear 24 bias=false]}, linear 16 init=\"constant 2\", prelu, linear 10 bias_init=\"constant 3\"]"
+        for folder, sets in (("run", ["--set", "init={weight: constant 0.5, bias: zeros}"]), ("plain", [])):
+            self.weft("train", "e.yaml", "-o", folder, "--quiet", "--set", "train.epochs=0", "--set", f"model={model}", *sets)
+        (tensors, _), (plain, _) = (weft.read_tensors(self.path(folder, "model.safetensors")) for folder in ("run", "plain"))
+        values = {name: weft.tensor_numbers(data) for name, (_, data) in tensors.items()}
+        self.assertEqual(set(values["0.weight"]) | set(values["2.0.weight"]) | set(values["5.weight"]), {0.5})
+        self.assertEqual(set(values["0.bias"]) | set(values["3.bias"]), {0.0})
+        self.assertEqual((set(values["3.weight"]), set(values["5.bias"])), ({2.0}, {3.0}))
+        for name in ("1.weight", "1.bias", "1.running_var", "4.weight"):  # scales, offsets and slopes keep their own
+            self.assertEqual(tensors[name], plain[name])
+        self.assertNotEqual(tensors["0.bias"], plain["0.bias"])
+
+    def test_a_rule_for_the_whole_model_is_one_for_each_of_its_layers(self):
+        short = self.write("short.yaml", self.read("e.yaml").decode() + "init: orthogonal\n")
+        for folder, sets in (("one", [short]), ("each", ["e.yaml", "--set", "model=[linear 24 init=orthogonal, relu, linear 10 init=orthogonal]"])):
+            self.weft("train", *sets[:1], "-o", folder, "--quiet", "--set", "train.epochs=1", *(sets[1:] or ["--set", "model=[linear 24, relu, linear 10]"]))
+        self.assertEqual(weft.hash_tensors(self.path("one", "model.safetensors")), weft.hash_tensors(self.path("each", "model.safetensors")))
+        again = ["train", short, "-o", "one", "--quiet", "--resume", "--set", "train.epochs=2", "--set", "model=[linear 24, relu, linear 10]"]
+        said = self.weft(*again, "--set", "init=zeros", code=2).stderr
+        self.assertIn('init.weight', said)
+        self.assertIn('"orthogonal"', said)
+        self.weft(*again)
+        self.weft("train", os.path.join("one", "config.yaml"), "-o", "copy", "--quiet")
+        self.assertEqual(weft.hash_tensors(self.path("one", "model.safetensors")), weft.hash_tensors(self.path("copy", "model.safetensors")))
+        variants = self.write("variants.yaml", self.read("short.yaml").decode() + "variants: {a: {}, b: {init: kaiming_normal relu}}\n")
+        self.weft("compare", variants, "-o", "both", "--quiet", "--set", "train.epochs=1")
+        self.assertIn('"kaiming_normal relu"', self.read("both", "b", "config.yaml").decode())
+        self.assertNotEqual(*(self.read_lines("both", name, "metrics.jsonl")[0]["val_loss"] for name in "ab"))
+
     def test_rules_that_do_not_fit_are_refused(self):
         for model, words in (("linear 24, batch_norm init=orthogonal, linear 10", "two dimensions"), ("linear 24 bias=false bias_init=zeros", "no bias")):
             said = self.weft("train", "e.yaml", "-o", "run", "--set", f"model=[{model}]", code=2).stderr
