@@ -187,6 +187,91 @@ static void gradients_of_losses_are_differences(void **unused)
         for_cases(level, true, check_loss);
 }
 
+/* ---- Nothing at all, and one of everything ---- */
+
+/* What maps and losses make of no samples is nothing; guards tell what is written. */
+static void check_nothing(const op *o, const op_case *c)
+{
+    layer l = layer_make(ANY_ISA, o, c->spec, c->in);
+    numbers n = numbers_make(&l, 0);
+    double loss = 5, gradient = 5;
+    if (o->kind == OP_MAP)
+        run(&l, &n);
+    else
+        run_loss(&l, NULL, &(batch){.n = 0}, &loss, &gradient);
+    assert_true(loss == 5 && gradient == 5);
+    numbers_free(&n);
+    arena_deinit(&l.memory);
+}
+
+static void maps_and_losses_of_no_samples_write_nothing(void **unused)
+{
+    (void)unused;
+    for (const op *const *o = op_table(ANY_ISA); *o; o++)
+        for (const op_case *c = (*o)->cases; c && c->spec && ((*o)->kind == OP_LOSS || (*o)->kind == OP_MAP); c++)
+            check_nothing(*o, c);
+}
+
+/* One number in, one out, and as few samples as the op can do with; every value that it must be told is 1. */
+static void gradients_are_differences_where_all_is_one(void **unused)
+{
+    (void)unused;
+    FOR_ISAS(level)
+        for (const op *const *o = op_table(level); *o; o++) {
+            char spec[64];
+            snprintf(spec, sizeof spec, "%s", (*o)->name);
+            for (const field *f = (*o)->fields; f && f->name; f++)
+                if (f->flags & FIELD_REQUIRED)
+                    strcat(spec, " 1");
+            if ((*o)->kind == OP_JOIN) /* it is among the networks */
+                continue;
+            layer l = layer_make(level, *o, spec, 1);
+            assert_true(l.in == 1 && l.out == 1);
+            ((*o)->kind == OP_LOSS ? check_loss : check_op)(&l, MAX((*o)->least_batch, 1), spec);
+            arena_deinit(&l.memory);
+        }
+}
+
+/* An output of no samples is PyTorch's empty tensor; a mean over them, which PyTorch says is NaN, and samples of no numbers are refused. */
+static void check_refused(const char *layers, const char *loss, size_t features)
+{
+    weft_error err = {0};
+    weft_model *m = weft_model_create(layers, &err);
+    assert_non_null(m);
+    assert_int_equal(weft_model_init(m, 0, 1, &err), WEFT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "a sample has 0 numbers"));
+    assert_int_equal(weft_model_init(m, features, 1, NULL), WEFT_OK);
+    const float x = 1;
+    float y = 7;
+    assert_int_equal(weft_model_forward(m, &x, 0, &y, NULL), WEFT_OK);
+    assert_int_equal(weft_model_predict(m, &x, 0, &y, NULL), WEFT_OK);
+    assert_true(y == 7);
+    weft_trainer *t = weft_trainer_create(m, NULL, &(weft_options){.loss = loss, .threads = 1}, &err);
+    assert_non_null(t);
+    const weft_batch none = {.x = &x, .y = (int32_t[]){0}, .targets = &x};
+    double mean;
+    size_t n_correct;
+    for (int evaluate = 0; evaluate < 2; evaluate++) {
+        err = (weft_error){0};
+        assert_int_equal(evaluate ? weft_trainer_evaluate(t, &none, &mean, &n_correct, &err) : weft_trainer_step(t, &none, &mean, &err), WEFT_BAD_INPUT);
+        assert_non_null(strstr(err.message, "the batch is empty"));
+    }
+    weft_trainer_free(t);
+    weft_model_free(m);
+}
+
+static void no_samples_and_no_numbers_are_refused(void **unused)
+{
+    (void)unused;
+    for (const op *const *o = op_table(ANY_ISA); *o; o++)
+        for (const op_case *c = (*o)->cases; c && c->spec; c++) {
+            char model[200];
+            snprintf(model, sizeof model, "linear %zu, %s", c->in, (*o)->kind == OP_LOSS ? "relu" : c->spec);
+            check_refused(model, (*o)->kind == OP_LOSS ? c->spec : NULL, c->in);
+        }
+    assert_null(weft_model_create("linear 0", NULL));
+}
+
 /* ---- Whole plans, of random networks ---- */
 
 enum { N_NETWORKS = 100, CLASSES = 4 };
@@ -253,18 +338,18 @@ static void check_block(const net *n, const node *layer, plan *p, const samples 
     guarded_free(&gradient);
 }
 
-static void check_network(uint64_t i, pool *threads, tally *count)
-{
+typedef struct network {
+    size_t features, classes, batch;
     char layers[200];
-    const size_t features = drawn(70, 8 * i, 20), B = i % 4 ? drawn(70, 8 * i + 1, 12) : 1;
-    const size_t width = i % 3 ? drawn(70, 8 * i + 2, 60) : 1;
-    snprintf(layers, sizeof layers, "linear %zu, %s, residual [linear %zu, %s, linear %zu], linear %d", width, drawn_op(2 * i, B),
-             drawn(70, 8 * i + 3, 8), drawn_op(2 * i + 1, B), width, CLASSES);
-    print_message("%s; %zu features, batch %zu\n", layers, features, B);
-    net n = net_make(ANY_ISA, layers, features, NULL);
+} network;
+
+static void check_network(const network *w, uint64_t seed, pool *threads, tally *count)
+{
+    print_message("%s; %zu features, batch %zu\n", w->layers, w->features, w->batch);
+    net n = net_make(ANY_ISA, w->layers, w->features, NULL);
     samples s = {0};
-    samples_draw(&s, features, CLASSES, B, i);
-    plan *p = compile(&n, PLAN_TRAIN, B);
+    samples_draw(&s, w->features, w->classes, w->batch, seed);
+    plan *p = compile(&n, PLAN_TRAIN, w->batch);
     for (size_t l = 0; l < n.graph.n_nodes; l++)
         if (n.weights[l])
             check_block(&n, &n.graph.nodes[l], p, &s, threads, count);
@@ -273,13 +358,27 @@ static void check_network(uint64_t i, pool *threads, tally *count)
     net_free(&n);
 }
 
+static network draw_network(uint64_t i)
+{
+    network w = {.features = drawn(70, 8 * i, 20), .classes = CLASSES, .batch = i % 4 ? drawn(70, 8 * i + 1, 12) : 1};
+    const size_t width = i % 3 ? drawn(70, 8 * i + 2, 60) : 1;
+    snprintf(w.layers, sizeof w.layers, "linear %zu, %s, residual [linear %zu, %s, linear %zu], linear %d", width, drawn_op(2 * i, w.batch),
+             drawn(70, 8 * i + 3, 8), drawn_op(2 * i + 1, w.batch), width, CLASSES);
+    return w;
+}
+
 static void gradients_of_plans_are_differences_of_their_losses(void **unused)
 {
     (void)unused;
+    static const network small[] = {{1, 1, 1, "linear 1"}, {1, 2, 1, "linear 1, tanh, residual [linear 1, sigmoid], linear 2"}};
     tally count = {0};
     pool *threads = pool_of(1);
-    for (uint64_t i = 0; i < N_NETWORKS; i++)
-        check_network(i, threads, &count);
+    for (uint64_t i = 0; i < COUNT(small); i++)
+        check_network(&small[i], i, threads, &count);
+    for (uint64_t i = 0; i < N_NETWORKS; i++) {
+        const network w = draw_network(i);
+        check_network(&w, i, threads, &count);
+    }
     pool_free(threads);
     print_message("%zu gradients were compared, and %zu differences do not settle\n", count.compared, count.unsettled);
     assert_true(count.compared > 10000 && count.unsettled * 50 < count.compared);
@@ -290,6 +389,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_of_ops_are_differences),
         cmocka_unit_test(gradients_of_losses_are_differences),
+        cmocka_unit_test(maps_and_losses_of_no_samples_write_nothing),
+        cmocka_unit_test(gradients_are_differences_where_all_is_one),
+        cmocka_unit_test(no_samples_and_no_numbers_are_refused),
         cmocka_unit_test(gradients_of_plans_are_differences_of_their_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,8 @@ static size_t numbers_from(const graph *g, const node *n, size_t i) { return n->
 
 weft_status graph_infer(graph *g, size_t features, weft_error *err)
 {
+    if (!features)
+        return fail(err, WEFT_BAD_INPUT, (where){"model", 0, 0}, "a sample has 0 numbers, but a model takes 1 at least");
     g->in = g->out = features;
     g->n_parameters = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {
