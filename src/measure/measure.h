@@ -41,7 +41,7 @@ typedef struct measure {
 measure *measure_create(int threads, bool quick, weft_error *err);
 void measure_free(measure *m);
 
-/* ---- Kernels (sweep.c) ---- */
+/* ---- Kernels (kernels.c) ---- */
 
 /* How long one thing took with one team, and the least that its arithmetic and its bytes allow: the longer of the two. What went faster
  * than the machine's own measurement has shown that more is possible: the limit is then its time. */
