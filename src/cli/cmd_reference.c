@@ -114,6 +114,15 @@ static void print_ops(wanted *w, isa level, bool losses)
             print_entry(w, (entry){(*o)->name, (*o)->help, (*o)->formula, (*o)->fields});
 }
 
+/* And the maps that it holds. */
+static void print_section(wanted *w, const char *name, const char *help, const field *fields)
+{
+    print_entry(w, (entry){name, help, NULL, fields});
+    for (const field *f = fields; f->name; f++)
+        if (f->fields)
+            print_entry(w, (entry){f->name, f->help, NULL, f->fields});
+}
+
 static void print_all(wanted *w, isa level)
 {
     size_t n;
@@ -137,13 +146,13 @@ static void print_all(wanted *w, isa level)
     for (size_t i = 0; i < n; i++)
         print_entry(w, (entry){rules[i].name, rules[i].help, rules[i].formula, rules[i].fields});
     print_heading(w, "Sections of an experiment file", "`train: {epochs: 10, batch: 32}`");
-    print_entry(w, (entry){"data", "the samples", NULL, data_fields});
-    print_entry(w, (entry){"init", "how the model begins, where its layers do not say it; `init: orthogonal` is `init: {weight: orthogonal}`", NULL,
-                           usual_init_fields});
-    print_entry(w, (entry){"train", "how long and how", NULL, train_fields});
-    for (const field *f = train_fields; f->name; f++)
-        if (f->fields)
-            print_entry(w, (entry){f->name, f->help, NULL, f->fields});
+    print_section(w, "data", "the samples", data_fields);
+    print_section(w, "init", "how the model begins, where its layers do not say it; `init: orthogonal` is `init: {weight: orthogonal}`", usual_init_fields);
+    print_section(w, "train", "how long and how", train_fields);
+    print_section(w, "sweep", "many trials: every point of it becomes a variant, with each variant that the file lists; its `over` maps dotted keys to a list of "
+                  "values, or to `{choice: [1, 2]}`, `{integer: [1, 8]}`, and, of random alone, `{uniform: [0, 1]}`, `{log_uniform: [1e-4, 1]}`; beside these, "
+                  "`when: {optimizer.name: sgd}` leaves a key out of points that are otherwise",
+                  sweep_fields);
 }
 
 static int run_it(args *a)

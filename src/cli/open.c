@@ -23,6 +23,8 @@ experiment *open_experiment(args *a, int *code)
     experiment *e = experiment_open(a->words[0], a->sets, a->n_sets, &err);
     if (!e)
         *code = complain(&err);
+    else if (e->warnings.length)
+        print_warnings(e->warnings.data);
     return e;
 }
 

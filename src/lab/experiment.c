@@ -15,6 +15,10 @@ typedef struct opener {
     experiment *e;
     resolver r;
     setting *all;
+    setting **overrides; /* as they were read */
+    size_t n_overrides;
+    const setting *variants; /* the first of those that the file lists, or of what a sweep makes of them; NULL: none */
+    const size_t *groups;    /* of the latter: which of the former each is of; NULL: there is no sweep */
     uint64_t *seeds; /* of e->seeds */
     where seeds_at;
 } opener;
@@ -68,10 +72,14 @@ static weft_status override_variants(opener *o, const setting *over)
 
 static weft_status override(opener *o, const char *const *overrides, size_t n)
 {
+    o->overrides = arena_array(o->r.memory, MAX(n, 1), sizeof *o->overrides);
+    if (!o->overrides)
+        return fail_memory(o->r.err);
     for (size_t i = 0; i < n; i++) {
-        const setting *over = override_read(o->r.memory, overrides[i], o->r.err);
+        setting *over = override_read(o->r.memory, overrides[i], o->r.err);
         if (!over)
             continue;
+        o->overrides[o->n_overrides++] = over;
         const where at = o->all->at;
         if (!(o->all = setting_merge(o->r.memory, o->all, over)))
             return fail_memory(o->r.err);
@@ -181,9 +189,9 @@ static weft_status resolve_variant(opener *o, const setting *all, const char *na
     return resolve_config(v, &v->settings, o->r.memory, err);
 }
 
-static weft_status read_variants(opener *o, const setting *variants)
+static weft_status read_variants(opener *o)
 {
-    const setting *given = variants ? variants->first : NULL;
+    const setting *given = o->variants;
     if (!given)
         return resolve_variant(o, o->all, "", o->e->variants);
     variant unused = {.settings = {.title = "", .variant = ""}};
@@ -194,6 +202,122 @@ static weft_status read_variants(opener *o, const setting *variants)
         status = status == WEFT_OK ? one : status;
     }
     return status;
+}
+
+/* ---- A sweep ---- */
+
+typedef struct expander {
+    opener *o;
+    space space;
+    const setting *sweep;
+    setting *first, **link; /* what becomes of the variants */
+    size_t *groups, n;      /* [n]: which variant of the file each belongs to */
+    bool *met;              /* [dimensions]: in some variant its conditions can be met */
+} expander;
+
+/* Every value and every end of a range is looked at, so that a mistake is told where it stands, once, and also where no draw meets it. */
+static weft_status probe_dimensions(expander *x, const setting *base)
+{
+    opener *o = x->o;
+    weft_error own = {0}, *err = o->r.err;
+    variant unused = {.settings = {.title = "", .variant = ""}};
+    for (size_t d = 0; d < x->space.n_dimensions; d++) {
+        const size_t n = x->space.dimensions[d].kind == DRAW_CHOICE ? x->space.dimensions[d].n : 2;
+        x->met[d] |= dimension_can_be(&x->space, &x->space.dimensions[d], base);
+        for (size_t k = 0; k < n; k++) {
+            const setting *changes = space_probe(&x->space, d, k, base, o->r.memory, err);
+            const setting *all = changes ? setting_merge(o->r.memory, base, changes) : NULL;
+            o->r.err = &own;
+            if (all)
+                resolve(&o->r, all, false, &unused);
+            o->r.err = err;
+        }
+    }
+    add_new_mistakes(err, &own);
+    return own.count || err->count ? WEFT_BAD_INPUT : WEFT_OK;
+}
+
+/* What is said on a command line goes before a point, too. */
+static setting *override_point(opener *o, setting *changes)
+{
+    for (size_t i = 0; changes && i < o->n_overrides; i++)
+        if (sections_is_variants(o->overrides[i]->first->key))
+            changes = setting_merge(o->r.memory, changes, o->overrides[i]);
+    if (changes)
+        sections_unfold(changes, o->r.memory, o->r.level, o->r.err);
+    return changes;
+}
+
+/* given: NULL: the file has no variants. */
+static weft_status add_points(expander *x, const setting *given, size_t group)
+{
+    size_t n;
+    opener *o = x->o;
+    arena *a = o->r.memory;
+    if (given && !check_variant(o, given))
+        return WEFT_BAD_INPUT;
+    const setting *base = given ? setting_merge(a, o->all, given) : o->all;
+    if (!base)
+        return fail_memory(o->r.err);
+    TRY(probe_dimensions(x, base));
+    point *points = space_points(&x->space, base, &n, a, o->r.err);
+    if (!points)
+        return WEFT_NO_MEMORY;
+    const size_t most = space_size(&x->space, SIZE_MAX);
+    if (n < most && strcmp(x->space.settings.method, "random") == 0)
+        warn(&o->e->warnings, x->sweep->key_at, "%zu of %zu draws repeat earlier ones and are left out", most - n, most);
+    for (size_t i = 0; i < n; i++) {
+        const setting *changes = override_point(o, points[i].changes);
+        setting *made = changes ? setting_merge(a, given ? given : changes, changes) : NULL;
+        if (!made || !(made->key = given ? arena_printf(a, "%s: %s", given->key, points[i].name) : points[i].name))
+            return fail_memory(o->r.err);
+        made->next = NULL;
+        *x->link = made;
+        x->link = &made->next;
+        x->groups[x->n++] = group;
+    }
+    return WEFT_OK;
+}
+
+/* Conditions that no variant meets are a mistake, and so are more points than can be run. */
+static weft_status check_space(const expander *x)
+{
+    opener *o = x->o;
+    for (size_t d = 0; d < x->space.n_dimensions; d++)
+        if (!x->met[d])
+            fail(o->r.err, WEFT_BAD_INPUT, x->space.dimensions[d].conditions[0].wanted->key_at, "what %s asks for is never the case in this experiment",
+                 x->space.dimensions[d].key);
+    return o->r.err->count ? WEFT_BAD_INPUT : WEFT_OK;
+}
+
+/* Every point of the sweep with each variant that the file lists, in place of these. */
+static weft_status expand(opener *o, const setting *sweep)
+{
+    size_t n_given = 0, most;
+    expander x = {.o = o, .sweep = sweep, .link = &x.first};
+    TRY(space_read(&x.space, sweep, o->overrides, o->n_overrides, &o->r));
+    for (const setting *v = o->variants; v; v = v->next)
+        n_given++;
+    most = space_size(&x.space, MAX_RUNS);
+    if (!most || most * MAX(n_given, 1) > MAX_RUNS)
+        return fail(o->r.err, WEFT_BAD_INPUT, x.space.at, "these are more than %d points, the limit; leave values out, or draw some with method: random",
+                    MAX_RUNS);
+    if (!x.space.n_dimensions) /* the command line decides them all */
+        return WEFT_OK;
+    sweep_settings *kept = arena_alloc(o->r.memory, sizeof *kept);
+    x.groups = arena_array(o->r.memory, most * MAX(n_given, 1), sizeof *x.groups);
+    x.met = arena_array(o->r.memory, x.space.n_dimensions, sizeof *x.met);
+    if (!kept || !x.groups || !x.met)
+        return fail_memory(o->r.err);
+    const setting *given = o->variants;
+    for (size_t group = 0; group < MAX(n_given, 1); group++, given = given ? given->next : NULL)
+        TRY(add_points(&x, given, group));
+    TRY(check_space(&x));
+    *kept = x.space.settings;
+    o->e->sweep = kept;
+    o->variants = x.first;
+    o->groups = x.groups;
+    return WEFT_OK;
 }
 
 static weft_status name_slugs(experiment *e, weft_error *err)
@@ -216,6 +340,14 @@ static void check_runs(const opener *o)
              runs, MAX_RUNS);
 }
 
+static size_t count_variants(const opener *o)
+{
+    size_t n = 0;
+    for (const setting *v = o->variants; v; v = v->next)
+        n++;
+    return MAX(n, 1);
+}
+
 /* From the settings in o->all to the experiment's members. A mistake does not keep the others from being found. */
 static weft_status read_all(opener *o)
 {
@@ -225,16 +357,20 @@ static weft_status read_all(opener *o)
     TRY(sections_default(o->all, o->r.memory, o->r.err));
     const weft_status seeds = read_seeds(o);
     const setting *title = sections_find(o->all, "title", &wrong);
-    const setting *variants = sections_find(o->all, "variants", &wrong);
+    const setting *variants = sections_find(o->all, "variants", &wrong), *sweep = sections_find(o->all, "sweep", &wrong);
     e->title = title ? title->text : "";
-    for (const setting *v = variants ? variants->first : NULL; v; v = v->next)
-        e->n_variants++;
-    e->n_variants = MAX(e->n_variants, 1);
+    o->variants = variants ? variants->first : NULL;
+    e->n_groups = count_variants(o);
+    if (sweep)
+        TRY(expand(o, sweep));
+    e->n_variants = count_variants(o);
     check_runs(o);
     e->variants = arena_array(&e->memory, e->n_variants, sizeof *e->variants);
     if (!o->seeds || !e->variants)
         return fail_memory(o->r.err);
-    TRY(read_variants(o, variants));
+    TRY(read_variants(o));
+    for (size_t i = 0; i < e->n_variants; i++)
+        e->variants[i].group = o->groups ? o->groups[i] : i;
     TRY(seeds);
     if (e->own_seeds)
         o->seeds[0] = e->variants[0].settings.train.seed;
@@ -273,6 +409,7 @@ void experiment_close(experiment *e)
 {
     if (!e)
         return;
+    text_free(&e->warnings);
     arena_deinit(&e->memory);
     free(e);
 }

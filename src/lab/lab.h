@@ -13,19 +13,39 @@ setting *yaml_parse_argument(arena *a, const char *name, const char *argument, w
 /* Settings as YAML in flow style, on one line; what needs quotes gets them. */
 void yaml_print(const setting *s, text *t);
 
+/* Successive halving: how many epochs trials are given before the better part of them goes on. */
+typedef struct halving_settings {
+    size_t eta, min_epochs;
+    const char *monitor;
+} halving_settings;
+
+/* What `sweep:` says beside its dimensions. */
+typedef struct sweep_settings {
+    const char *method;
+    size_t trials;
+    uint64_t seed;
+    halving_settings halving; /* eta 0: every trial goes all the way */
+} sweep_settings;
+
+extern const field sweep_fields[];
+
 typedef struct variant {
     const char *name;        /* "" where the file has no variants */
     const char *slug;        /* unique, fit for a folder */
     run_settings settings;   /* its seed is the first */
     const char *config_head; /* settings.config up to the section with the seed */
     setting *flat_rest;      /* settings.flat without that section */
+    size_t group;            /* of a point of a sweep: which of the file's variants it belongs to */
 } variant;
 
 /* An experiment file, read and checked. */
 typedef struct experiment {
     const char *path, *title;
     size_t n_variants;
-    variant *variants; /* at least one */
+    variant *variants; /* at least one; a file with a sweep has one for every point of it with each variant that it lists */
+    size_t n_groups;   /* how many the file lists; 1 where it lists none */
+    const sweep_settings *sweep; /* NULL: none */
+    text warnings;
     size_t n_seeds;
     const uint64_t *seeds; /* at least one */
     bool own_seeds;        /* the file has no `seeds`: each variant runs with its own train.seed */

@@ -49,10 +49,8 @@ static setting *refuse(weft_error *err, where at, const char *why)
     return NULL;
 }
 
-/* {PATH: value}, with a map for every part of the dotted path [path, end), the last part first. */
-static setting *nest(arena *a, setting *value, const char *path, const char *end, weft_error *err)
+setting *setting_nest(arena *a, setting *value, const char *path, const char *end, where at, weft_error *err)
 {
-    const where at = {.file = value->at.file};
     for (int parts = 0; parts < MAX_PATH_PARTS; parts++) {
         const char *start = end;
         while (start > path && start[-1] != '.')
@@ -75,6 +73,35 @@ static setting *nest(arena *a, setting *value, const char *path, const char *end
     return refuse(err, at, "this key has too many parts");
 }
 
+/* The entry that the first part of a dotted key names; *rest: what follows, NULL: nothing. */
+static const setting *step_down(const setting *map, const char *key, const char **rest)
+{
+    const size_t length = strcspn(key, ".");
+    *rest = key[length] ? key + length + 1 : NULL;
+    for (const setting *s = map->kind == SETTING_MAP ? map->first : NULL; s; s = s->next)
+        if (s->key && strlen(s->key) == length && memcmp(s->key, key, length) == 0)
+            return s;
+    return NULL;
+}
+
+const setting *setting_at(const setting *all, const char *key)
+{
+    while (all && key)
+        all = step_down(all, key, &key);
+    return all;
+}
+
+bool override_decides(const setting *over, const char *key)
+{
+    while (key && !replaces(over)) {
+        const setting *child = step_down(over, key, &key);
+        if (!child)
+            return false;
+        over = child;
+    }
+    return replaces(over);
+}
+
 setting *override_read(arena *a, const char *override, weft_error *err)
 {
     const char *equals = strchr(override, '=');
@@ -88,5 +115,5 @@ setting *override_read(arena *a, const char *override, weft_error *err)
     if (!yaml_is_text(override, (size_t)(equals - override)))
         return refuse(err, at, "a control character cannot be part of a key or a value");
     setting *value = yaml_parse_argument(a, at.file, equals + 1, err);
-    return value ? nest(a, value, override, equals, err) : NULL;
+    return value ? setting_nest(a, value, override, equals, at, err) : NULL;
 }

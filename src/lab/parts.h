@@ -20,6 +20,12 @@ void yaml_print_scalar(const char *string, text *t);
 setting *setting_merge(arena *a, const setting *base, const setting *over);
 /* "optimizer.lr=0.1" as {optimizer: {lr: 0.1}}. */
 setting *override_read(arena *a, const char *override, weft_error *err);
+/* Whether such an override decides what stands under a dotted key: nothing that is merged below it would change that any more. */
+bool override_decides(const setting *over, const char *key);
+/* {PATH: value}, with a map, said to stand `at`, for every part of the dotted path [path, end). Takes the value's key. */
+setting *setting_nest(arena *a, setting *value, const char *path, const char *end, where at, weft_error *err);
+/* What stands under a dotted key; NULL: nothing. */
+const setting *setting_at(const setting *all, const char *key);
 
 /* ---- sections.c: the keys that an experiment has at its top ---- */
 
@@ -59,5 +65,60 @@ weft_status trial_find(trial *t, const weft_dataset *data, const char *fingerpri
 weft_status comparison_find_others(comparison *c, const char *folder, weft_error *err);
 /* Keeps other processes out of the folder, until c->held is closed. */
 weft_status comparison_hold(comparison *c, const char *folder, weft_error *err);
+
+/* ---- space.c: `sweep:` as it was written; points.c: what becomes of it ---- */
+
+typedef struct dimension dimension;
+
+/* What must hold for a dimension to be there: a dimension above it, or a setting of the file, has one of some values. */
+typedef struct condition {
+    const char *key;
+    const dimension *of;  /* NULL: a setting of the file */
+    const setting *wanted; /* a scalar, or a list of them */
+} condition;
+
+struct dimension {
+    const char *key;      /* dotted: "optimizer.lr" */
+    const char *label;    /* as short as it is clear: "lr" */
+    where key_at, at;
+    enum { DRAW_CHOICE, DRAW_INTEGER, DRAW_UNIFORM, DRAW_LOG_UNIFORM } kind;
+    size_t n;             /* how many values there are; 0: a range */
+    const setting *first; /* the values of a choice; of a range its ends */
+    double low, high;     /* the ends of a range */
+    size_t n_conditions;
+    condition *conditions; /* all must hold */
+};
+
+typedef struct space {
+    sweep_settings settings;
+    where at; /* of the dimensions */
+    size_t n_dimensions;
+    dimension *dimensions;
+} space;
+
+/* Reads `sweep:`. A dimension that one of the overrides decides is left out. Adds every mistake to err. */
+weft_status space_read(space *s, const setting *sweep, setting *const *overrides, size_t n_overrides, const resolver *with);
+/* How many points there are before equal ones are left out; 0: more than `most`. */
+size_t space_size(const space *s, size_t most);
+/* The value of a dimension in a draw: a function of seed, key, index and the dimension itself, of nothing else. NULL: no memory. */
+setting *dimension_draw(const dimension *d, uint64_t seed, uint64_t index, arena *a);
+/* Value k of a dimension that has so many. NULL: no memory. */
+setting *dimension_value(const dimension *d, size_t k, arena *a);
+/* The same number, or the same word. */
+bool setting_equals(const setting *a, const setting *b);
+
+typedef struct point {
+    setting *changes; /* as a variant writes them */
+    const char *name; /* "lr=0.01, momentum=0.9" */
+    size_t index;     /* of the draw, or of the place in the grid */
+} point;
+
+/* The points of a variant, whose settings those of `base` are, each once; the first of equal ones is kept. NULL: see err. */
+point *space_points(const space *s, const setting *base, size_t *n, arena *a, weft_error *err);
+/* The changes of the first point that has a dimension, with entry k of what its values or its ends are written as in its place. NULL: no point
+ * has it, or see err. */
+setting *space_probe(const space *s, size_t dimension, size_t k, const setting *base, arena *a, weft_error *err);
+/* Whether `base` has the settings that a dimension's conditions ask for. */
+bool dimension_can_be(const space *s, const dimension *d, const setting *base);
 
 #endif

@@ -48,6 +48,7 @@ static const section sections[] = {
     {"train", MAP, .example = "train: {epochs: 10, batch: 32}"},
     {"variants", MAP, .of_the_whole = true,
      .example = "variants: {fast: {optimizer: {lr: 0.1}}, slow: {optimizer: {lr: 0.001}}}"},
+    {"sweep", MAP, .of_the_whole = true, .example = "sweep: {over: {optimizer.lr: [0.1, 0.01, 0.001]}}"},
     {"seeds", SCALAR | LIST, .of_the_whole = true, .example = "seeds: [1, 2, 3]"},
 };
 
