@@ -111,7 +111,7 @@ static void broken_probes_are_refused_with_their_line(void **state)
         const char *content, *message;
         size_t line;
     } cases[] = {
-        {LINE("1", "[]") LINE("3", "[]"), "epoch 3 where epoch 2", 2},
+        {LINE("3", "[]") LINE("3", "[]"), "epoch 3 where one after 3", 2},
         {LINE("1", "[]") "[]\n", "a list", 2},
         {LINE("1", "7"), "'layers'", 1},
         {LINE("1", "[7]"), "'layers' is a whole number; it must be objects", 1},

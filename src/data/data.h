@@ -131,6 +131,13 @@ void data_range(const weft_dataset *data, weft_split split, double *min, double 
 void data_target_range(const weft_dataset *data, weft_split split, size_t t, double *min, double *max, double *mean);
 /* counts: [n_classes]. */
 void data_class_counts(const weft_dataset *data, weft_split split, size_t *counts);
+/* Samples, whatever their labels, that are there more than once: of the test set in the training set, too; of the training set twice in it. */
+typedef struct data_twins {
+    size_t shared, repeated;
+} data_twins;
+
+/* By a hash of 64 bits each, in some 15 ms for 70,000 images. */
+weft_status data_count_twins(const weft_dataset *data, data_twins *out, weft_error *err);
 /* A hash (XXH3, 128 bits) of the samples and labels of both splits, whatever files they came from: says whether two
  * runs had the same data, in some 10 ms for 70,000 images. Not meant against forgery, as SHA-256 is. */
 void data_fingerprint(const weft_dataset *data, char hex[33]);

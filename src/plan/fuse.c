@@ -55,7 +55,7 @@ static void fuse_step(plan *p, step *s)
 void pass_fuse(plan *p)
 {
     builder *b = &p->build;
-    for (size_t i = 0; i < b->n_steps; i++)
+    for (size_t i = 0; i < b->n_steps && !p->spec.keep_all; i++)
         fuse_step(p, b->steps[i]);
     size_t kept = 0;
     for (size_t i = 0; i < b->n_steps; i++)

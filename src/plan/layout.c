@@ -36,6 +36,8 @@ static void find_lifetimes(plan *p)
     for (size_t i = 0; i < p->spec.graph->n_nodes; i++)
         if (b->gradients[i])
             b->gradients[i]->last = b->n_steps;
+    for (size_t i = 0; i < b->n_values && p->spec.keep_all; i++)
+        b->values[i]->last = b->n_steps;
 }
 
 static bool in_arena(const value *v)

@@ -59,6 +59,12 @@ operand plan_hits(const plan *p) { return p->hits->at; }
 
 const real *plan_gradient(const plan *p, const node *n) { return p->build.gradients[n->index]->at.data; }
 
+operand plan_samples(const plan *p) { return p->x->at; }
+
+operand plan_output(const plan *p, const node *n) { return p->y[n->index]->at; }
+
+operand plan_output_gradient(const plan *p, const node *n) { return p->dy[n->index] ? p->dy[n->index]->at : (operand){0}; }
+
 static bool all_finite(const operand *o)
 {
     for (size_t r = 0; r < o->rows; r++)

@@ -33,6 +33,7 @@ typedef struct plan_spec {
     const void *loss_fields;
     bool all_threads; /* share the work however little it is; else the caller's thread does that which is not worth the waiting */
     const optimizer *optimizer; /* PLAN_TRAIN, PLAN_UPDATE; NULL: gradients stay in memory, see plan_gradient */
+    bool keep_all; /* every step stays by itself, and what it makes is there to the end: see plan_output */
     plan_rules rules;
 } plan_spec;
 
@@ -66,6 +67,11 @@ double plan_norm(const plan *p);
 operand plan_hits(const plan *p);
 /* The gradient of a node's parameters, packed; only in plans without an optimizer, and of layers whose parameters move. */
 const real *plan_gradient(const plan *p, const node *n);
+/* In plans that keep all: the samples as the first layer takes them [batch, in]; what a node gives [batch, out], and the loss's gradient by
+ * that, without data where nothing before the node has parameters. */
+operand plan_samples(const plan *p);
+operand plan_output(const plan *p, const node *n);
+operand plan_output_gradient(const plan *p, const node *n);
 /* After plan_run said false: the first layer whose output is not finite (NULL: the loss alone). */
 const node *plan_first_broken(const plan *p);
 

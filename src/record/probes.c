@@ -188,13 +188,13 @@ static weft_status read_layer(const reader *r, const json_t *object, layer_probe
     return WEFT_OK;
 }
 
-/* `number`: the epoch that it must be. */
-static weft_status read_epoch(const reader *r, const json_t *object, size_t number, epoch_probe *p)
+/* `after`: the epoch of the line before. */
+static weft_status read_epoch(const reader *r, const json_t *object, size_t after, epoch_probe *p)
 {
     const json_t *list = json_object_get(object, "layers");
     TRY(read_size(r, object, "epoch", true, &p->epoch));
-    if (p->epoch != number)
-        return fail(r->err, WEFT_BAD_INPUT, r->at, "epoch %zu where epoch %zu should stand; the file has a line an epoch", p->epoch, number);
+    if (p->epoch <= after)
+        return fail(r->err, WEFT_BAD_INPUT, r->at, "epoch %zu where one after %zu should stand; the file has a line an epoch", p->epoch, after);
     TRY(read_size(r, object, "samples", true, &p->samples));
     TRY(read_range(r, object, "input", &p->input));
     TRY(read_real(r, object, "first_loss", true, &p->first_loss));
@@ -218,15 +218,14 @@ static weft_status read_epochs(json_lines *lines, probe_log *out, arena *a, weft
     if (!epochs)
         return fail_memory(err);
     out->epochs = epochs;
-    for (;;) {
+    for (size_t after = 0;; after = epochs[out->n_epochs++].epoch) {
         TRY(json_lines_next(lines, &line, err));
         if (!line)
             return WEFT_OK;
         const reader r = {lines->at, a, err};
-        const weft_status status = read_epoch(&r, line, out->n_epochs + 1, &epochs[out->n_epochs]);
+        const weft_status status = read_epoch(&r, line, after, &epochs[out->n_epochs]);
         json_decref(line);
         TRY(status);
-        out->n_epochs++;
     }
 }
 

@@ -7,7 +7,7 @@
 #define RUN_JSON_LIMIT ((size_t)1 << 23)
 #define METRICS_LIMIT ((size_t)1 << 28)
 
-typedef enum record_type { RECORD_TEXT, RECORD_SIZE, RECORD_U64, RECORD_REAL, RECORD_TASK, RECORD_SETTINGS } record_type;
+typedef enum record_type { RECORD_TEXT, RECORD_SIZE, RECORD_U64, RECORD_REAL, RECORD_TASK, RECORD_SETTINGS, RECORD_SIZES } record_type;
 
 /* Reading and writing follow the same table. */
 static const struct record_key {
@@ -33,6 +33,10 @@ static const struct record_key {
     {"epochs", RECORD_SIZE, offsetof(run_record, n_epochs_asked), NULL},
     {"parameters", RECORD_SIZE, offsetof(run_record, n_parameters), NULL},
     {"steps", RECORD_SIZE, offsetof(run_record, n_steps), NULL},
+    {"samples", RECORD_SIZES, offsetof(run_record, samples), ""},
+    {"class_counts", RECORD_SIZES, offsetof(run_record, class_counts), ""},
+    {"shared_samples", RECORD_SIZE, offsetof(run_record, shared_samples), "0"},
+    {"repeated_samples", RECORD_SIZE, offsetof(run_record, repeated_samples), "0"},
     {"early_stop_epoch", RECORD_SIZE, offsetof(run_record, early_stop_epoch), "0"},
     {"restored_epoch", RECORD_SIZE, offsetof(run_record, restored_epoch), "0"},
     {"precision", RECORD_TEXT, offsetof(run_record, precision), "fp32"},
@@ -142,6 +146,14 @@ static void print_settings(const setting *map, text *t)
     text_add(t, map && map->first ? "\n    }" : "}");
 }
 
+static void print_sizes(const size_list *sizes, text *t)
+{
+    text_add(t, "[");
+    for (size_t i = 0; i < sizes->n; i++)
+        text_printf(t, i ? ", %zu" : "%zu", sizes->at[i]);
+    text_add(t, "]");
+}
+
 static void print_record_value(const struct record_key *key, const run_record *run, text *t)
 {
     const char *place = (const char *)run + key->offset;
@@ -167,6 +179,9 @@ static void print_record_value(const struct record_key *key, const run_record *r
         break;
     case RECORD_SETTINGS:
         print_settings(*(const setting *const *)place, t);
+        break;
+    case RECORD_SIZES:
+        print_sizes((const size_list *)place, t);
         break;
     }
 }
@@ -234,6 +249,20 @@ static bool is_map_of_texts(const json_t *value)
     return json_is_object(value);
 }
 
+/* False: a value is no size. at is NULL where memory ran out. */
+static bool read_sizes(const json_t *list, size_list *out, arena *a)
+{
+    size_t *sizes = arena_array(a, MAX(json_array_size(list), 1), sizeof *sizes);
+    bool good = json_is_array(list);
+    *out = (size_list){json_array_size(list), sizes};
+    for (size_t i = 0; sizes && i < out->n && good; i++) {
+        const json_t *one = json_array_get(list, i);
+        good = json_is_integer(one) && json_integer_value(one) >= 0;
+        sizes[i] = (size_t)json_integer_value(one);
+    }
+    return good;
+}
+
 static bool read_record_value(const struct record_key *key, const json_t *value, run_record *run, arena *a)
 {
     char *place = (char *)run + key->offset;
@@ -264,6 +293,8 @@ static bool read_record_value(const struct record_key *key, const json_t *value,
             return false;
         *(const setting **)place = read_settings(value, a); /* NULL is told apart by the caller */
         return true;
+    case RECORD_SIZES:
+        return read_sizes(value, (size_list *)place, a);
     }
     return false;
 }
@@ -272,7 +303,8 @@ static weft_status read_record_key(const struct record_key *key, const json_t *r
                                    arena *a, weft_error *err)
 {
     static const char *const wanted[] = {"a text", "a whole number of 0 or more", "a whole number of 0 or more",
-                                         "a number", "classification, regression or multi-label", "an object of texts"};
+                                         "a number", "classification, regression or multi-label", "an object of texts",
+                                         "a list of whole numbers of 0 or more"};
     const json_t *value = json_object_get(root, key->name);
     if (!value && key->missing) {
         char *place = (char *)run + key->offset;
@@ -287,7 +319,10 @@ static weft_status read_record_key(const struct record_key *key, const json_t *r
     if (!read_record_value(key, value, run, a))
         return fail(err, WEFT_BAD_INPUT, at, "'%s' is %s; it must be %s", key->name, json_kind(value),
                     wanted[key->type]);
-    const bool pointer = key->type == RECORD_TEXT || key->type == RECORD_SETTINGS, lost = pointer && !*(void *const *)((char *)run + key->offset);
+    const char *place = (const char *)run + key->offset;
+    const bool lost = key->type == RECORD_SIZES                                      ? !((const size_list *)place)->at
+                    : key->type == RECORD_TEXT || key->type == RECORD_SETTINGS ? !*(void *const *)place
+                                                                                     : false;
     return lost ? fail_memory(err) : WEFT_OK;
 }
 

@@ -60,6 +60,10 @@ typedef struct run_record {
     size_t batch;
     size_t n_epochs_asked;
     size_t n_parameters, n_steps;
+    size_list samples;       /* of the training set, of the test set */
+    size_list class_counts;  /* of the training set; none where the task has no classes */
+    size_t shared_samples;   /* of the test set, that are in the training set, too */
+    size_t repeated_samples; /* of the training set, that are in it more than once */
     size_t early_stop_epoch; /* when early stopping ended the run; 0: it did not */
     size_t restored_epoch;   /* whose parameters early stopping left in the model; 0: it did not */
     const char *precision;     /* of training: "fp32", "bf16" */
@@ -109,7 +113,7 @@ typedef struct layer_probe {
     probe_histogram outputs, weights_histogram, gradients; /* gradients: by the parameters */
 } layer_probe;
 
-/* An epoch. Where a run diverged, the last one is that which it did not end, with the parameters of before it. */
+/* An epoch; none is left out but of a part of a run without probes. Where a run diverged, the last one is that which it did not end, with the parameters of before it. */
 typedef struct epoch_probe {
     size_t epoch;
     size_t samples;    /* in the batch */

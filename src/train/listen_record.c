@@ -1,7 +1,26 @@
 /* config.yaml, and run.json: what the report and other programs want to know of a run. */
 #include <string.h>
 
+#include "train/probing.h"
 #include "train/within.h"
+
+/* Into the record, what is known of the data set. */
+static weft_status describe_data(const run *r, run_record *record, weft_error *err)
+{
+    const weft_dataset *d = r->trainer->data;
+    size_t *samples = arena_array(r->memory, WEFT_N_SPLITS, sizeof *samples);
+    size_t *counts = arena_array(r->memory, MAX(d->n_classes, 1), sizeof *counts);
+    if (!samples || !counts)
+        return fail_memory(err);
+    for (size_t i = 0; i < WEFT_N_SPLITS; i++)
+        samples[i] = d->split[i].n;
+    data_class_counts(d, WEFT_TRAIN, counts);
+    record->samples = (size_list){WEFT_N_SPLITS, samples};
+    record->class_counts = (size_list){d->n_classes, counts};
+    record->shared_samples = r->probing->twins.shared;
+    record->repeated_samples = r->probing->twins.repeated;
+    return WEFT_OK;
+}
 
 static run_record record_of(const run *r, const char *status)
 {
@@ -66,6 +85,7 @@ static weft_status hear(void *self, const run *r, event_kind event, weft_error *
     record.fingerprint = fingerprint;
     record.result = result;
     record.cpu = cpu_name(r->memory);
+    TRY(describe_data(r, &record, err));
     return record.cpu ? run_record_write(&record, err) : fail_memory(err);
 }
 

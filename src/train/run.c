@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/probing.h"
 #include "train/within.h"
 
 #define X(name) extern const listener listen_##name;
@@ -203,7 +204,9 @@ static weft_status run_in_folder(run *r, weft_model *m, const weft_dataset *data
 weft_status run_train(const run_settings *settings, const weft_dataset *data, const run_options *options, run *result, weft_error *err)
 {
     arena memory = {0};
-    run r = {.settings = settings, .folder = options->folder, .command = options->command, .memory = &memory, .status = RUN_DONE};
+    probing probing = {0};
+    run r = {.settings = settings, .folder = options->folder, .command = options->command, .memory = &memory, .probing = &probing,
+             .status = RUN_DONE};
     weft_model *m = weft_model_create(settings->model_text, err);
     weft_status status = m ? check_folder(options, &memory, err) : WEFT_BAD_INPUT;
     if (status == WEFT_OK)
@@ -214,6 +217,7 @@ weft_status run_train(const run_settings *settings, const weft_dataset *data, co
         *result = r;
         result->trainer = NULL;
         result->memory = NULL;
+        result->probing = NULL;
         result->message = NULL;
         result->stopping.params = result->stopping.buffers = NULL;
     }

@@ -33,6 +33,8 @@ const field train_fields[] = {
      .help = "whether every epoch has its own order; false keeps the data set's"},
     {"log_steps", FIELD_BOOL, offsetof(train_settings, log_steps), 0,
      .help = "whether steps.jsonl gets a line for every step"},
+    {"probes", FIELD_BOOL, offsetof(train_settings, probes), 0, .value = {1},
+     .help = "whether probes.jsonl gets a line for every epoch: what the layers did in it, which weft diagnoses the run by"},
     {"max_steps", FIELD_SIZE, offsetof(train_settings, max_steps), 0, .min = 0, .max = 1e18,
      .help = "end after so many steps; 0 is no limit"},
     {"clip_grad_norm", FIELD_REAL, offsetof(train_settings, clip_grad_norm), 0, .min = 0, .max = 1e30,

@@ -171,7 +171,7 @@ typedef struct early_stopping {
 typedef struct train_settings {
     size_t epochs, batch; /* batch 0: all of the training set */
     uint64_t seed;
-    bool shuffle, log_steps;
+    bool shuffle, log_steps, probes;
     double clip_grad_norm, clip_grad_value; /* 0: not clipped */
     size_t max_steps, accumulate; /* max_steps 0: no limit */
     early_stopping early_stopping;
@@ -221,6 +221,7 @@ typedef struct run {
     const run_settings *settings;
     const char *folder, *command;
     arena *memory;        /* for what listeners need while they hear; of the run */
+    struct probing *probing; /* what probes keep (probing.h) */
     weft_trainer *trainer;
     uint64_t step;        /* steps done since the beginning */
     double loss;          /* of the last one */
