@@ -145,8 +145,11 @@ check: check-deps
 reference: all
 	$(BUILD)/weft reference > docs/reference.md
 
-check-long: $(BUILD)/tests/test_maps
-	$(Q)WEFT_EVERY=1 $<
+# What takes too long for every day: tests/long.
+check-long: check-deps
+	$(Q)scripts/deps long
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/test_maps
+	$(Q)for test in tests/long/test_*.py; do $$test || failed=yes; done; [ -z "$$failed" ]
 
 mutants: check-deps
 	$(Q)tests/mutants/run
@@ -209,7 +212,7 @@ help:
 	@echo 'make            build/weft, build/libweft.a, build/libweft.so'
 	@echo 'make demo       install what is missing, build, train and draw the tutorial'
 	@echo 'make check      install what the tests need, build, run every test'
-	@echo 'make check-long hold every activation to 2 ulps at all floats there are; takes hours'
+	@echo 'make check-long hold every activation to 2 ulps at all floats there are, and ops to the cases of ONNX; takes an hour or two'
 	@echo 'make bench      measure against other libraries on this machine; ONLY=passes, grid, threads, many or small: a part of it'
 	@echo 'make reference  docs/reference.md, anew'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'

@@ -67,9 +67,13 @@ static inline double noise(uint64_t stream, uint64_t i)
 /* How many floats lie between a and b, counted where b is; of numbers too small to be normal, in their own unit. */
 static inline double ulps(float a, double b)
 {
-    int exponent;
-    frexp(b, &exponent);
-    return fabs((double)a - b) / fmax(ldexp(1, exponent - 24), 0x1p-149);
+    enum { SMALLEST = 1023 - 149, BELOW = 23 }; /* exponents as doubles have them: of 2^-149, and from a number down to its last digit as a float */
+    uint64_t bits;
+    memcpy(&bits, &b, sizeof bits);
+    const uint64_t exponent = bits >> 52 & 0x7ff, last = exponent > SMALLEST + BELOW ? exponent - BELOW : SMALLEST, one = last << 52;
+    double unit;
+    memcpy(&unit, &one, sizeof unit);
+    return fabs((double)a - b) / unit;
 }
 
 static inline uint32_t bits_of(float x)

@@ -1,13 +1,15 @@
 /* Maps where numbers end: values and slopes over all exponents, at kinks, at infinities; on every instruction set.
  *
- * With WEFT_EVERY=N in the environment it goes over every N-th of all floats instead, and says how far each map is off; N = 1 takes hours. */
+ * With WEFT_EVERY=N in the environment it goes over every N-th of all floats instead, and says how far each map is off; with WEFT_SHARE=K/S only
+ * for every S-th map from the K-th on: tests/long/test_maps.py runs all shares. */
 #include "op_cases.h"
 
-enum { SIGNS = 2, EXPONENTS = 256, MANTISSAS = 256, CHUNK = SIGNS * EXPONENTS * MANTISSAS, AROUND = 1024 };
+enum { SIGNS = 2, EXPONENTS = 256, MANTISSAS = 256, CHUNK = SIGNS * EXPONENTS * MANTISSAS, AROUND = 1024, PIECE = 4096 };
 static const double ALLOWED = 2; /* ulps of the exact result */
 
-/* What goes into a map, what should come out, and what comes out. */
+/* What goes into a map, what should come out, and what comes out: the first n of each. */
 static struct {
+    size_t n;
     float x[CHUNK];
     double value[CHUNK], slope[CHUNK];
     float y[N_ISAS][CHUNK], dx[N_ISAS][CHUNK];
@@ -30,6 +32,7 @@ static float swept(uint32_t i)
 
 static void sweep(void)
 {
+    s.n = CHUNK;
     for (uint32_t i = 0; i < CHUNK; i++)
         s.x[i] = swept(i);
 }
@@ -64,26 +67,30 @@ typedef struct worst {
     double value, slope;
 } worst;
 
-static void check_level(isa level, const char *spec, worst *w)
+static void check_number(const char *what, const char *spec, isa level, size_t i, float is, double want, double *w)
 {
-    for (size_t i = 0; i < CHUNK; i++) {
-        const double x = (double)s.x[i], y = (double)s.y[level][i], dx = (double)s.dx[level][i];
-        if (!same(y, s.value[i]))
-            fail_msg("%s of %a is %a, not %a, on %s", spec, x, y, s.value[i], isa_name(level));
-        if (isnan(x)) /* what a slope is there nobody says */
-            continue;
-        if (!same(dx, s.slope[i]))
-            fail_msg("slope of %s at %a is %a, not %a, on %s", spec, x, dx, s.slope[i], isa_name(level));
-        if (isfinite(y))
-            w->value = fmax(w->value, ulps((float)y, s.value[i]));
-        w->slope = fmax(w->slope, ulps((float)dx, s.slope[i]));
+    if (!same((double)is, want))
+        fail_msg("%s of %s at %a is %a, not %a, on %s", what, spec, (double)s.x[i], (double)is, want, isa_name(level));
+    if (isfinite(is))
+        *w = fmax(*w, ulps(is, want));
+}
+
+/* Numbers whose bits `as`, another instruction set, has too, were looked at there. */
+static void check_level(isa level, isa as, const char *spec, worst *w)
+{
+    const float *y = s.y[level], *dx = s.dx[level];
+    for (size_t i = 0; i < s.n; i++) {
+        if (level == as || bits_of(y[i]) != bits_of(s.y[as][i]))
+            check_number("the value", spec, level, i, y[i], s.value[i], &w->value);
+        if ((level == as || bits_of(dx[i]) != bits_of(s.dx[as][i])) && !isnan(s.x[i])) /* what a slope is at NaN nobody says */
+            check_number("the slope", spec, level, i, dx[i], s.slope[i], &w->slope);
     }
 }
 
 /* NaNs are one as good as the other. */
 static void assert_same_bits(isa level, const char *spec, const float *is, const float *want)
 {
-    for (size_t i = 0; i < CHUNK; i++)
+    for (size_t i = 0; memcmp(is, want, s.n * sizeof *is) != 0 && i < s.n; i++)
         if (bits_of(is[i]) != bits_of(want[i]) && !isnan(s.x[i]))
             fail_msg("%s has other bits at %a on %s: %a, not %a", spec, (double)s.x[i], isa_name(level), (double)is[i], (double)want[i]);
 }
@@ -92,63 +99,88 @@ static void assert_same_bits(isa level, const char *spec, const float *is, const
 static void run_chunk(const layer *l)
 {
     float *y = s.y[l->level], *dx = s.dx[l->level];
-    for (size_t i = 0; i < CHUNK; i++) {
-        y[i] = s.x[i];
+    memcpy(y, s.x, s.n * sizeof *y);
+    for (size_t i = 0; i < s.n; i++)
         dx[i] = 1;
-    }
-    l->op->map(y, CHUNK, l->fields);
-    l->op->map_grad(dx, l->op->gradient_needs_input ? s.x : y, CHUNK, l->fields);
+    l->op->map(y, s.n, l->fields);
+    l->op->map_grad(dx, l->op->gradient_needs_input ? s.x : y, s.n, l->fields);
 }
 
-/* One case of one map, over the floats that s.x holds. */
-static void check_chunk(const op *o, const char *spec, worst *w)
+/* One case of one map, on all instruction sets. */
+typedef struct map_case {
+    const char *spec;
+    layer on[N_ISAS];
+} map_case;
+
+static map_case case_open(const op *o, const char *spec)
+{
+    map_case c = {.spec = spec};
+    FOR_ISAS(level)
+        c.on[level] = layer_make(level, op_find(level, o->name, false), spec, 1);
+    return c;
+}
+
+static void case_close(map_case *c)
 {
     FOR_ISAS(level)
+        arena_deinit(&c->on[level].memory);
+}
+
+/* Over the floats that s.x holds: bits first, for what has the same need not be measured twice. */
+static void check_chunk(const map_case *c, worst *w)
+{
+    const layer *any = &c->on[ANY_ISA];
+    for (size_t i = 0; i < s.n; i++) {
+        s.value[i] = any->op->value((double)s.x[i], any->fields);
+        s.slope[i] = any->op->slope((double)s.x[i], any->fields);
+    }
+    FOR_ISAS(level)
     {
-        layer l = layer_make(level, op_find(level, o->name, false), spec, 1);
-        for (size_t i = 0; level == ANY_ISA && i < CHUNK; i++) {
-            s.value[i] = l.op->value((double)s.x[i], l.fields);
-            s.slope[i] = l.op->slope((double)s.x[i], l.fields);
-        }
-        run_chunk(&l);
-        check_level(level, spec, w);
-        assert_same_bits(level, spec, s.y[level], s.y[first_like(level)]);
-        assert_same_bits(level, spec, s.dx[level], s.dx[first_like(level)]);
-        arena_deinit(&l.memory);
+        run_chunk(&c->on[level]);
+        assert_same_bits(level, c->spec, s.y[level], s.y[first_like(level)]);
+        assert_same_bits(level, c->spec, s.dx[level], s.dx[first_like(level)]);
+        if (level == first_like(level))
+            check_level(level, ANY_ISA, c->spec, w);
     }
 }
 
-/* The same over every N-th of all floats. */
+/* The same over every N-th of all floats, as many at a time as stay in the cache. */
 static void check_every(const op *o, const char *spec, uint64_t every)
 {
     worst w = {0};
+    map_case c = case_open(o, spec);
+    s.n = PIECE;
     for (uint64_t bits = 0; bits >> 32 == 0;) {
-        for (size_t i = 0; i < CHUNK; i++, bits += every)
+        for (size_t i = 0; i < s.n; i++, bits += every)
             s.x[i] = float_of((uint32_t)bits); /* behind the last, the first again */
-        check_chunk(o, spec, &w);
+        check_chunk(&c, &w);
     }
+    case_close(&c);
     print_message("%s: values within %.3f ulps, slopes within %.3f\n", spec, w.value, w.slope);
 }
 
 static void check_sweeps(const op *o, const char *spec)
 {
     worst w = {0};
+    map_case c = case_open(o, spec);
     sweep();
-    check_chunk(o, spec, &w);
-    layer l = layer_make(ANY_ISA, o, spec, 1);
-    sweep_roots(&l); /* a few: what it leaves is of the sweep */
-    arena_deinit(&l.memory);
-    check_chunk(o, spec, &w);
+    check_chunk(&c, &w);
+    sweep_roots(&c.on[ANY_ISA]); /* a few: what it leaves is of the sweep */
+    check_chunk(&c, &w);
+    case_close(&c);
 }
 
 static void maps_are_within_2_ulps_and_have_the_same_bits(void **unused)
 {
     (void)unused;
-    const char *every = getenv("WEFT_EVERY");
+    const char *every = getenv("WEFT_EVERY"), *share = getenv("WEFT_SHARE");
+    size_t i = 0, mine = 0, shares = 1;
+    if (share && sscanf(share, "%zu/%zu", &mine, &shares) != 2)
+        fail_msg("WEFT_SHARE is %s, and must be K/S", share);
     for (const op *const *o = op_table(ANY_ISA); *o; o++)
         for (const op_case *c = (*o)->cases; (*o)->kind == OP_MAP && (*o)->map && c->spec; c++)
-            if (c > (*o)->cases && strcmp(c->spec, c[-1].spec) == 0)
-                continue; /* the same but for the size of its input */
+            if ((c > (*o)->cases && strcmp(c->spec, c[-1].spec) == 0) || i++ % shares != mine)
+                continue; /* the same but for the size of its input, or another share's */
             else if (every)
                 check_every(*o, c->spec, strtoull(every, NULL, 10));
             else
@@ -238,7 +270,7 @@ static const struct {
     {"softplus", 0x1.400002p4, 0x1.400002p4, 1}, {"softplus", INFINITY, INFINITY, 1}, {"softplus", -INFINITY, 0, 0},
     {"softplus 2 3", 1.5, 1.5242936738228626, 0.95257412682243336}, {"softplus 2 3", 0x1.800002p0, 0x1.800002p0, 1},
     {"hardsigmoid", -3, 0, 0}, {"hardsigmoid", 3, 1, 0}, {"hardsigmoid", 0x1.7ffffep1, 1, 1.0 / 6}, {"hardsigmoid", -INFINITY, 0, 0},
-    {"hardswish", -3, 0, 0}, {"hardswish", 3, 3, 1}, {"hardswish", 0x1.7ffffep1, 0x1.7ffffep1, 1.5}, {"hardswish", -0x1.7ffffep1, 0, -0.5},
+    {"hardswish", -3, 0, 0}, {"hardswish", 3, 3, 1}, {"hardswish", 0x1.7ffffep1, 0x1.7ffffep1, 1.5}, {"hardswish", -0x1.7ffffep1, -0x1.fffffep-24, -0.5},
     {"hardswish", INFINITY, INFINITY, 1}, {"hardswish", -INFINITY, NAN, 0}, {"hardtanh", -1, -1, 0}, {"hardtanh", 1, 1, 0},
     {"hardtanh -0.5 2", -0.5, -0.5, 0}, {"hardtanh -0.5 2", 2, 2, 0}, {"hardtanh", INFINITY, 1, 0}, {"softsign", 0, 0, 1},
     {"softsign", 3e38, 1, 0}, {"logsigmoid", 0, -0.69314718055994531, 0.5}, {"logsigmoid", -INFINITY, -INFINITY, 1},
