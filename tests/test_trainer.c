@@ -1,6 +1,8 @@
 /* Batches that the caller brings: what samples should give is a class, or numbers; and what a model then makes of its outputs. */
 #include "numbers.h"
 
+#include <unistd.h>
+
 #include "train/train.h"
 
 enum { FEATURES = 3, OUTPUTS = 4, SAMPLES = 6 };
@@ -173,6 +175,50 @@ static void predictions_are_what_the_task_has(void **unused)
     close_bench(&b);
 }
 
+static double loss_of(const char *spec)
+{
+    bench b = make(spec);
+    double loss;
+    size_t n_correct;
+    const weft_batch all = {.x = b.x, .y = b.labels, .targets = b.targets, .n = SAMPLES};
+    assert_int_equal(weft_trainer_evaluate(b.trainer, &all, &loss, &n_correct, &b.err), WEFT_OK);
+    close_bench(&b);
+    return loss;
+}
+
+static void a_sum_is_divided_by_nothing(void **unused)
+{
+    (void)unused;
+    const double mean = loss_of("mse_loss"), sum = loss_of("mse_loss reduction=sum"), weighted = loss_of("nll_loss weight=[1, 2, 3, 4] reduction=sum");
+    assert_true(fabs(sum - mean * SAMPLES * OUTPUTS) <= 1e-6 * sum);
+    const double weights = 1 + 2 + 3 + 4 + 1 + 2; /* labels are 0 1 2 3 0 1 */
+    assert_true(fabs(weighted - weights * loss_of("nll_loss weight=[1, 2, 3, 4]")) <= 1e-6 * fabs(weighted));
+}
+
+/* A file of another program says nothing of its features; these are known, or a weight of two dimensions tells them. */
+static void a_model_of_known_size_takes_any_file_with_its_parameters(void **unused)
+{
+    (void)unused;
+    static const float slopes[] = {0.5f, 0.25f, 2};
+    const tensor one = {.name = "0.weight", .type = DTYPE_F32, .shape = {.n_dims = 1, .dims = {3}}, .data = slopes};
+    char path[] = "/tmp/weft-test-XXXXXX";
+    close(mkstemp(path));
+    weft_error err = {0};
+    assert_int_equal(tensor_file_write(path, &(tensor_file){.n_tensors = 1, .tensors = &one}, &err), WEFT_OK);
+    weft_model *m = weft_model_create("prelu 3", &err);
+    assert_int_equal(weft_model_load(m, path, &err), WEFT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "weft_model_init first"));
+    assert_int_equal(weft_model_init(m, 3, 1, &err), WEFT_OK);
+    assert_int_equal(weft_model_load(m, path, &err), WEFT_OK);
+    const float x[] = {-1, -1, -1};
+    float y[3];
+    assert_int_equal(weft_model_forward(m, x, 1, y, &err), WEFT_OK);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(y[i] == -slopes[i]);
+    weft_model_free(m);
+    remove(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +227,8 @@ int main(void)
         cmocka_unit_test(answers_to_ignored_classes_are_not_counted),
         cmocka_unit_test(batches_that_do_not_fit_are_refused),
         cmocka_unit_test(predictions_are_what_the_task_has),
+        cmocka_unit_test(a_sum_is_divided_by_nothing),
+        cmocka_unit_test(a_model_of_known_size_takes_any_file_with_its_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

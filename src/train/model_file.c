@@ -246,9 +246,10 @@ static weft_status take(weft_model *m, const tensor_file *file, const char *path
     const char *scale = tensor_file_note(file, "weft.scale"), *classes = tensor_file_note(file, "weft.classes");
     const char *data = tensor_file_note(file, "weft.data"), *loss = tensor_file_note(file, "weft.loss");
     const char *task = tensor_file_note(file, "weft.task");
-    const size_t features = features_of(file);
+    const size_t found = features_of(file), features = found || !m->weights ? found : m->graph.in; /* which the caller may know */
     if (!features)
-        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no \"0.weight\" of two dimensions; is this a model of torch.nn.Sequential's form?");
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no \"0.weight\" of two dimensions says how many numbers a sample has; is this "
+                    "a model of torch.nn.Sequential's form? Then call weft_model_init first");
     TRY(model_prepare(m, features, err));
     if (file->n_tensors != all_tensors(m))
         fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the file has %zu tensors, but the model \"%s\" needs %zu", file->n_tensors, m->layers,
