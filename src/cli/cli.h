@@ -13,14 +13,15 @@ typedef struct args {
     const char *output, *data, *variant, *split;
     const char **sets;
     size_t n_sets;
-    uint64_t seed, threads, jobs, per_class;
+    uint64_t seed, threads, jobs, per_class, steps, seeds;
+    double from, to;
     bool seed_given, allow_trailing, json, plan, resume, force, quiet, quick, best, help;
     const char **words; /* what is no option */
     size_t n_words;
     arena memory;
 } args;
 
-typedef enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_NUMBER } option_kind;
+typedef enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_NUMBER, OPTION_REAL } option_kind;
 
 /* One option: drives parsing, errors and --help. */
 typedef struct option_spec {
@@ -29,7 +30,7 @@ typedef struct option_spec {
     const char *help;
     option_kind kind;
     size_t offset; /* in args */
-    uint64_t min, max;
+    uint64_t min, max; /* of a number; a real one is above 0 */
 } option_spec;
 
 /* A command, or a command's own command. One file each: cli/cmd_NAME.c defines cmd_NAME. */

@@ -16,7 +16,7 @@ const char *trailing_option(bool allow_trailing) { return allow_trailing ? " --a
 experiment *open_experiment(args *a, int *code)
 {
     weft_error err = {0};
-    if (a->allow_trailing) /* the array has room for both */
+    if (a->allow_trailing) /* the array has room for these */
         a->sets[a->n_sets++] = "data.allow_trailing=true";
     if (a->seed_given)
         a->sets[a->n_sets++] = arena_printf(&a->memory, "seeds=[%llu]", (unsigned long long)a->seed);

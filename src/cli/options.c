@@ -16,7 +16,7 @@ static const command *const commands[] = {
     NULL};
 #undef X
 
-enum { MAX_OPTIONS = 32 };
+enum { MAX_OPTIONS = 32, MORE_SETS = 16 /* for what other options become: --seed, --allow-trailing, those of lr-find */ };
 
 int exit_code(weft_status status)
 {
@@ -102,6 +102,13 @@ static void show_help(void)
 
 /* ---- Parsing ---- */
 
+static int set_real(double *at, const option_spec *o, const char *value)
+{
+    if (parse_double(value, at) && *at > 0)
+        return EXIT_DONE;
+    return complain_usage("--%s takes a number above 0, not \"%s\"", o->name, value);
+}
+
 static int set_option(args *a, const option_spec *o, const char *value, bool seen)
 {
     void *at = (char *)a + o->offset;
@@ -118,6 +125,8 @@ static int set_option(args *a, const option_spec *o, const char *value, bool see
             return complain_usage("--%s is given twice, as \"%s\" and as \"%s\"; which one?", o->name, *(const char **)at, value);
         *(const char **)at = value;
         return EXIT_DONE;
+    case OPTION_REAL:
+        return set_real(at, o, value);
     default:
         if (!parse_u64(value, &number) || number < o->min || number > o->max)
             return complain_usage("--%s takes a whole number from %llu to %llu, not \"%s\"", o->name, (unsigned long long)o->min,
@@ -225,7 +234,7 @@ static const char *command_line(const char *path, int argc, char **argv, arena *
 static int run_parsed(const command *c, const char *path, int argc, char **argv)
 {
     args a = {0};
-    a.sets = arena_array(&a.memory, (size_t)argc + 2, sizeof *a.sets); /* two more for what --seed and --allow-trailing become */
+    a.sets = arena_array(&a.memory, (size_t)argc + MORE_SETS, sizeof *a.sets);
     a.line = command_line(path, argc, argv, &a.memory); /* before getopt moves words */
     int code = a.sets && a.line ? parse_options(c, path, argc, argv, &a) : EXIT_FAILED;
     if (code == EXIT_DONE && a.help)

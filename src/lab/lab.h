@@ -111,4 +111,39 @@ typedef struct compare_options {
 weft_status compare_run(experiment *e, const compare_options *options, comparison **result, weft_error *err);
 void comparison_free(comparison *c);
 
+/* ---- Looking for a learning rate (range_test.c) ---- */
+
+/* What became of one seed. */
+typedef struct range_seed {
+    uint64_t seed;
+    size_t n; /* rates until its loss left for good, or all of them */
+} range_seed;
+
+typedef struct range_test {
+    size_t n;   /* rates until most seeds' loss left for good, or all of them */
+    double *lr; /* all rates */
+    double *loss, *low, *high; /* [n]: of the seeds' smoothed losses the median, the lowest and the highest */
+    size_t n_seeds;
+    range_seed *seeds;
+    size_t lowest;   /* where the loss is lowest */
+    bool found;      /* whether it fell at all */
+    size_t steepest; /* where it fell fastest, by the logarithm of the rate */
+} range_test;
+
+typedef struct range_options {
+    double from, to; /* the lowest rate and the highest */
+    size_t n_steps;  /* how many rates, each so many times the last; at least 2 */
+    size_t n_seeds;  /* the run's seed, and those behind it */
+    int threads;     /* 0: as many as the process may use */
+    const volatile sig_atomic_t *stop;
+    void (*hear)(void *self, const range_test *t, const range_seed *done); /* after every seed; may be NULL */
+    void *self;
+} range_options;
+
+/* What a file's settings must be for a test: a list of overrides, which ends with NULL. NULL: no memory. */
+const char *const *range_overrides(const range_options *o, arena *a);
+/* Trains models of its own, which are gone afterwards; a loss that leaves for good ends its seed and is no mistake. Everything lives in `a`.
+ * WEFT_STOPPED: it was asked to stop. */
+weft_status range_test_run(const run_settings *settings, const weft_dataset *data, const range_options *o, range_test *t, arena *a, weft_error *err);
+
 #endif

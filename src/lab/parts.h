@@ -121,4 +121,17 @@ setting *space_probe(const space *s, size_t dimension, size_t k, const setting *
 /* Whether `base` has the settings that a dimension's conditions ask for. */
 bool dimension_can_be(const space *s, const dimension *d, const setting *base);
 
+/* ---- rehearsal.c: training that leaves nothing behind ---- */
+
+typedef struct rehearsal {
+    weft_model *model;
+    weft_trainer *trainer;
+} rehearsal;
+
+/* As a run with these settings begins. */
+weft_status rehearsal_open(rehearsal *r, const run_settings *s, const weft_dataset *data, int threads, weft_error *err);
+void rehearsal_close(rehearsal *r);
+/* The next step; behind an epoch's last the next epoch begins, and nothing is evaluated between them. */
+weft_status rehearsal_step(rehearsal *r, double *loss, weft_error *err);
+
 #endif

@@ -82,6 +82,8 @@ static bool panels_layout(figure *f, cairo_t *ruler, double y, arena *a)
     for (size_t i = 0; i < f->n_panels; i++)
         left[i % 2] = fmax(left[i % 2], tick_width(ruler, &f->panels[i]) + 8);
     double width = (FIGURE_WIDTH - 2 * MARGIN - GAP - left[0] - left[1]) / 2; /* all plots are equally wide */
+    if (f->n_panels == 1)
+        width = FIGURE_WIDTH - 2 * MARGIN - left[0];
     bool kept = true;
     for (size_t row = 0; row < figure_rows(f); row++) {
         panel *pair = &f->panels[2 * row];
@@ -296,7 +298,7 @@ static void draw_axes(cairo_t *cr, const panel *p)
         cairo_stroke(cr);
         ink_text(cr, tick_ink, x, bottom + 17, 0.5, axis_label(&p->x, p->x.ticks[i], buffer));
     }
-    ink_text(cr, tick_ink, p->plot.x + p->plot.width / 2, bottom + 33, 0.5, "epoch");
+    ink_text(cr, tick_ink, p->plot.x + p->plot.width / 2, bottom + 33, 0.5, p->x_label ? p->x_label : "epoch");
 }
 
 static void draw_empty(cairo_t *cr, const panel *p)

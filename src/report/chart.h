@@ -73,6 +73,7 @@ typedef struct series {
 typedef struct panel {
     const char *title;
     const char *note; /* a line under the title; may be NULL */
+    const char *x_label; /* NULL: "epoch" */
     axis x, y;
     const series *series; /* the first lies lowest */
     size_t n_series;
@@ -85,7 +86,7 @@ typedef struct figure {
     const char *title, *subtitle; /* a subtitle may be NULL */
     series *legend;
     size_t n_legend;
-    panel panels[MAX_PANELS]; /* two in a row */
+    panel panels[MAX_PANELS]; /* two in a row; one alone takes all of it */
     size_t n_panels;
     double width, height;
     box legend_box;

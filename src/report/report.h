@@ -25,4 +25,18 @@ typedef struct image_grid {
 
 weft_status report_grid(const image_grid *grid, const char *path, weft_error *err);
 
+/* A loss over learning rates: what a range test found. */
+typedef struct rate_curve {
+    const char *title, *subtitle;
+    size_t n;
+    const double *lr, *loss; /* [n], from the lowest rate up */
+    const double *low, *high; /* [n], from seed to seed */
+    size_t n_seeds;
+    const double *chosen;    /* one of lr, to be ringed; NULL: none */
+    const char *note;        /* a line about it; NULL: none */
+} rate_curve;
+
+/* NAME.svg and NAME.png in the folder. */
+weft_status report_rates(const rate_curve *c, const char *folder, const char *name, weft_error *err);
+
 #endif
