@@ -51,8 +51,8 @@ static void areas_are_the_share_of_pairs_in_order(void **unused)
     for (size_t t = 0; t < T; t++) {
         label_score one;
         assert_int_equal(evaluation_label(&s->e, t, &one), WEFT_OK);
-        assert_true(fabs(one.auroc - pairs_in_order(s, t)) <= 1e-15);
-        mean += one.auroc / T;
+        assert_true(fabs(one.of.auroc - pairs_in_order(s, t)) <= 1e-15);
+        mean += one.of.auroc / T;
     }
     assert_int_equal(evaluation_score(&s->e, WEFT_MULTI_LABEL, &err), WEFT_OK);
     assert_true(fabs(s->e.score.auroc - mean) <= 1e-15);
@@ -68,7 +68,7 @@ static void a_label_without_pairs_has_no_area(void **unused)
     for (size_t i = 0; i < N; i++)
         s->targets[i * T + 1] = 1;
     assert_int_equal(evaluation_label(&s->e, 1, &one), WEFT_OK);
-    assert_true(isnan(one.auroc));
+    assert_true(isnan(one.of.auroc));
     assert_int_equal(evaluation_score(&s->e, WEFT_MULTI_LABEL, &err), WEFT_OK);
     assert_true(fabs(s->e.score.auroc - (pairs_in_order(s, 0) + pairs_in_order(s, 2)) / 2) <= 1e-15);
 }

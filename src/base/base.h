@@ -69,6 +69,8 @@ void text_printf(text *t, const char *format, ...) __attribute__((format(printf,
 void text_add_escaped(text *t, const char *string);
 /* Appends bytes in base64 (RFC 4648, padded). (base64.c) */
 void text_add_base64(text *t, const void *data, size_t size);
+/* The `size` bytes that such a text holds; false where it holds others, or is none. */
+bool base64_read(const char *string, void *out, size_t size);
 void text_free(text *t);
 /* Appends `string` as a part of a file's name: its ASCII letters in lower case and its digits, with one '-' for whatever
  * stands between them; never empty. (slug.c) */

@@ -73,7 +73,7 @@ static void print_labels(const result *r)
     printf("%-5s %9s %9s %9s %9s %8s\n", "label", "precision", "recall", "F1", "AUROC", "samples");
     for (size_t t = 0; t < r->n_outputs; t++) {
         const label_score *s = &r->labels[t];
-        printf("%5zu %9.4f %9.4f %9.4f %9.4f %8zu\n", t, s->of.precision, s->of.recall, s->of.f1, s->auroc, s->n_actual);
+        printf("%5zu %9.4f %9.4f %9.4f %9.4f %8zu\n", t, s->of.precision, s->of.recall, s->of.f1, s->of.auroc, s->of.n);
     }
 }
 
@@ -123,7 +123,7 @@ static void add_labels(const result *r, json_t *all)
     for (size_t t = 0; t < r->n_outputs; t++) {
         const label_score *s = &r->labels[t];
         json_array_append_new(labels, json_pack("{s:f, s:f, s:f, s:o, s:I}", "precision", s->of.precision, "recall", s->of.recall, "f1",
-                                                s->of.f1, "auroc", real_json(s->auroc), "n", (json_int_t)s->n_actual));
+                                                s->of.f1, "auroc", real_json(s->of.auroc), "n", (json_int_t)s->of.n));
     }
     json_object_set_new(all, "f1", json_real(r->e.score.f1));
     json_object_set_new(all, "f1_macro", json_real(r->e.score.f1_macro));

@@ -49,8 +49,8 @@ static void print_result(const run *r, const char *folder, weft_status status, b
     if (r->stopping.restored)
         printf("early stopping: epoch %zu was the last; the model has the parameters of epoch %zu, with the best %s\n", m->epoch, r->stopping.epoch,
                r->settings->train.early_stopping.monitor);
-    printf("wrote %s: config.yaml, metrics.jsonl, model.safetensors%s, curves.svg, curves.png\n", folder,
-           best->epoch ? ", best.safetensors" : "");
+    printf("wrote %s: config.yaml, metrics.jsonl, model.safetensors%s%s, curves.svg, curves.png\n", folder,
+           best->epoch ? ", best.safetensors" : "", status == WEFT_STOPPED ? "" : ", evaluation.json");
     if (status == WEFT_STOPPED)
         printf("stopped at step %llu; go on with: the same command and --resume\n", (unsigned long long)r->step);
     else

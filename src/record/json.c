@@ -11,6 +11,14 @@ void json_add_real(text *t, double value)
     text_add(t, value == 0 && signbit(value) ? "-0.0" : print_double(value, buffer));
 }
 
+void json_add_reals(text *t, const json_key *keys, size_t n, const void *of)
+{
+    for (size_t i = 0; i < n; i++) {
+        text_printf(t, "%s\"%s\": ", i ? ", " : "", keys[i].name);
+        json_add_real(t, json_real_of(&keys[i], of));
+    }
+}
+
 void json_add_text(text *t, const char *string)
 {
     text clean = {0};
@@ -36,6 +44,44 @@ const char *json_kind(const json_t *value)
                                         [JSON_REAL] = "a number",          [JSON_TRUE] = "true",
                                         [JSON_FALSE] = "false",            [JSON_NULL] = "null"};
     return kinds[json_typeof(value)];
+}
+
+weft_status json_wrong(const json_reader *r, const char *name, const json_t *value, const char *wanted)
+{
+    return fail(r->err, WEFT_BAD_INPUT, r->at, "'%s' is %s; it must be %s", name, value ? json_kind(value) : "missing", wanted);
+}
+
+weft_status json_read_size(const json_reader *r, const json_t *object, const char *name, bool needed, size_t *out)
+{
+    const json_t *value = json_object_get(object, name);
+    if (!value && !needed)
+        return WEFT_OK;
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return json_wrong(r, name, value, "a whole number of 0 or more");
+    *out = (size_t)json_integer_value(value);
+    return WEFT_OK;
+}
+
+weft_status json_read_real(const json_reader *r, const json_t *object, const char *name, bool needed, double *out)
+{
+    const json_t *value = json_object_get(object, name);
+    *out = json_is_number(value) ? json_number_value(value) : NAN;
+    return json_is_number(value) || json_is_null(value) || (!value && !needed) ? WEFT_OK : json_wrong(r, name, value, "a number or null");
+}
+
+weft_status json_read_reals(const json_reader *r, const json_t *object, const json_key *keys, size_t n, bool needed, void *of)
+{
+    for (size_t i = 0; i < n; i++)
+        TRY(json_read_real(r, object, keys[i].name, needed, (double *)((char *)of + keys[i].offset)));
+    return WEFT_OK;
+}
+
+weft_status json_read_text(const json_reader *r, const json_t *object, const char *name, const char **out)
+{
+    const json_t *value = json_object_get(object, name);
+    if (!json_is_string(value))
+        return json_wrong(r, name, value, "a text");
+    return (*out = arena_text(r->memory, json_string_value(value))) ? WEFT_OK : fail_memory(r->err);
 }
 
 weft_status json_file_read(const char *path, size_t limit_bytes, const char *what, json_t **object, weft_error *err)

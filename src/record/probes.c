@@ -5,20 +5,15 @@
 
 #define PROBES_LIMIT ((size_t)1 << 28)
 
-typedef struct probe_key {
-    const char *name;
-    size_t offset;
-} probe_key;
-
 #define RANGE(name) {#name, offsetof(probe_range, name)}
-static const probe_key range_keys[] = {RANGE(min), RANGE(max), RANGE(mean), RANGE(std)};
+static const json_key range_keys[] = {RANGE(min), RANGE(max), RANGE(mean), RANGE(std)};
 
 #define LAYER(name) {#name, offsetof(layer_probe, name)}
 /* Left out where they are not finite. */
-static const probe_key layer_numbers[] = {
+static const json_key layer_numbers[] = {
     LAYER(dead), LAYER(saturated), LAYER(output_gradient), LAYER(weights), LAYER(weight_gradient), LAYER(update),
 };
-static const probe_key layer_histograms[] = {
+static const json_key layer_histograms[] = {
     LAYER(outputs),
     {"weights", offsetof(layer_probe, weights_histogram)},
     LAYER(gradients),
@@ -26,15 +21,10 @@ static const probe_key layer_histograms[] = {
 
 /* ---- Writing ---- */
 
-static double number_of(const void *of, const probe_key *key) { return *(const double *)((const char *)of + key->offset); }
-
 static void print_range(const char *name, const probe_range *range, text *t)
 {
     text_printf(t, "\"%s\": {", name);
-    for (size_t i = 0; i < COUNT(range_keys); i++) {
-        text_printf(t, "%s\"%s\": ", i ? ", " : "", range_keys[i].name);
-        json_add_real(t, number_of(range, &range_keys[i]));
-    }
+    json_add_reals(t, range_keys, COUNT(range_keys), range);
     text_add(t, "}");
 }
 
@@ -77,7 +67,7 @@ static void print_layer(const layer_probe *l, text *t)
     text_add(t, ", ");
     print_range("output", &l->output, t);
     for (size_t i = 0; i < COUNT(layer_numbers); i++) {
-        const double value = number_of(l, &layer_numbers[i]);
+        const double value = json_real_of(&layer_numbers[i], l);
         if (!isfinite(value))
             continue;
         text_printf(t, ", \"%s\": ", layer_numbers[i].name);
@@ -103,85 +93,43 @@ void probe_print(const epoch_probe *p, text *t)
 
 /* ---- Reading ---- */
 
-/* A file that is being read. */
-typedef struct reader {
-    where at;
-    arena *memory;
-    weft_error *err;
-} reader;
-
-static weft_status wrong(const reader *r, const char *name, const json_t *value, const char *wanted)
-{
-    return fail(r->err, WEFT_BAD_INPUT, r->at, "'%s' is %s; it must be %s", name, value ? json_kind(value) : "missing", wanted);
-}
-
-static weft_status read_size(const reader *r, const json_t *object, const char *name, bool needed, size_t *out)
-{
-    const json_t *value = json_object_get(object, name);
-    if (!value && !needed)
-        return WEFT_OK;
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return wrong(r, name, value, "a whole number of 0 or more");
-    *out = (size_t)json_integer_value(value);
-    return WEFT_OK;
-}
-
-/* null, and what is missing where it need not be there, become NaN. */
-static weft_status read_real(const reader *r, const json_t *object, const char *name, bool needed, double *out)
-{
-    const json_t *value = json_object_get(object, name);
-    *out = json_is_number(value) ? json_number_value(value) : NAN;
-    return json_is_number(value) || json_is_null(value) || (!value && !needed) ? WEFT_OK : wrong(r, name, value, "a number or null");
-}
-
-static weft_status read_text(const reader *r, const json_t *object, const char *name, const char **out)
-{
-    const json_t *value = json_object_get(object, name);
-    if (!json_is_string(value))
-        return wrong(r, name, value, "a text");
-    return (*out = arena_text(r->memory, json_string_value(value))) ? WEFT_OK : fail_memory(r->err);
-}
-
-static weft_status read_range(const reader *r, const json_t *object, const char *name, probe_range *out)
+static weft_status read_range(const json_reader *r, const json_t *object, const char *name, probe_range *out)
 {
     const json_t *value = json_object_get(object, name);
     if (!json_is_object(value))
-        return wrong(r, name, value, "an object");
-    for (size_t i = 0; i < COUNT(range_keys); i++)
-        TRY(read_real(r, value, range_keys[i].name, true, (double *)((char *)out + range_keys[i].offset)));
-    return WEFT_OK;
+        return json_wrong(r, name, value, "an object");
+    return json_read_reals(r, value, range_keys, COUNT(range_keys), true, out);
 }
 
-static weft_status read_histogram(const reader *r, const json_t *value, const char *name, probe_histogram *out)
+static weft_status read_histogram(const json_reader *r, const json_t *value, const char *name, probe_histogram *out)
 {
     const json_t *counts = json_object_get(value, "counts");
     if (!value)
         return WEFT_OK;
     if (!json_is_array(counts) || json_array_size(counts) != PROBE_BINS)
-        return wrong(r, name, value, "an object whose counts are a list of 32");
-    TRY(read_real(r, value, "from", true, &out->from));
-    TRY(read_real(r, value, "to", true, &out->to));
+        return json_wrong(r, name, value, "an object whose counts are a list of 32");
+    TRY(json_read_real(r, value, "from", true, &out->from));
+    TRY(json_read_real(r, value, "to", true, &out->to));
     for (size_t i = 0; i < PROBE_BINS; i++) {
         const json_t *one = json_array_get(counts, i);
         if (!json_is_integer(one) || json_integer_value(one) < 0)
-            return wrong(r, "counts", one, "whole numbers of 0 or more");
+            return json_wrong(r, "counts", one, "whole numbers of 0 or more");
         out->counts[i] = (size_t)json_integer_value(one);
     }
     return WEFT_OK;
 }
 
-static weft_status read_layer(const reader *r, const json_t *object, layer_probe *l)
+static weft_status read_layer(const json_reader *r, const json_t *object, layer_probe *l)
 {
     const json_t *histograms = json_object_get(object, "histograms");
     if (!json_is_object(object))
-        return wrong(r, "layers", object, "objects");
-    TRY(read_text(r, object, "path", &l->path));
-    TRY(read_text(r, object, "name", &l->name));
-    TRY(read_size(r, object, "units", true, &l->units));
-    TRY(read_size(r, object, "parameters", false, &l->parameters));
+        return json_wrong(r, "layers", object, "objects");
+    TRY(json_read_text(r, object, "path", &l->path));
+    TRY(json_read_text(r, object, "name", &l->name));
+    TRY(json_read_size(r, object, "units", true, &l->units));
+    TRY(json_read_size(r, object, "parameters", false, &l->parameters));
     TRY(read_range(r, object, "output", &l->output));
-    for (size_t i = 0; i < COUNT(layer_numbers); i++)
-        TRY(read_real(r, object, layer_numbers[i].name, false, (double *)((char *)l + layer_numbers[i].offset)));
+    TRY(json_read_reals(r, object, layer_numbers, COUNT(layer_numbers), false, l));
     for (size_t i = 0; i < COUNT(layer_histograms); i++)
         TRY(read_histogram(r, json_object_get(histograms, layer_histograms[i].name), layer_histograms[i].name,
                            (probe_histogram *)((char *)l + layer_histograms[i].offset)));
@@ -189,18 +137,18 @@ static weft_status read_layer(const reader *r, const json_t *object, layer_probe
 }
 
 /* `after`: the epoch of the line before. */
-static weft_status read_epoch(const reader *r, const json_t *object, size_t after, epoch_probe *p)
+static weft_status read_epoch(const json_reader *r, const json_t *object, size_t after, epoch_probe *p)
 {
     const json_t *list = json_object_get(object, "layers");
-    TRY(read_size(r, object, "epoch", true, &p->epoch));
+    TRY(json_read_size(r, object, "epoch", true, &p->epoch));
     if (p->epoch <= after)
         return fail(r->err, WEFT_BAD_INPUT, r->at, "epoch %zu where one after %zu should stand; the file has a line an epoch", p->epoch, after);
-    TRY(read_size(r, object, "samples", true, &p->samples));
+    TRY(json_read_size(r, object, "samples", true, &p->samples));
     TRY(read_range(r, object, "input", &p->input));
-    TRY(read_real(r, object, "first_loss", true, &p->first_loss));
-    TRY(read_size(r, object, "spikes", true, &p->spikes));
+    TRY(json_read_real(r, object, "first_loss", true, &p->first_loss));
+    TRY(json_read_size(r, object, "spikes", true, &p->spikes));
     if (!json_is_array(list))
-        return wrong(r, "layers", list, "a list");
+        return json_wrong(r, "layers", list, "a list");
     layer_probe *layers = arena_array(r->memory, MAX(json_array_size(list), 1), sizeof *layers);
     if (!layers)
         return fail_memory(r->err);
@@ -222,7 +170,7 @@ static weft_status read_epochs(json_lines *lines, probe_log *out, arena *a, weft
         TRY(json_lines_next(lines, &line, err));
         if (!line)
             return WEFT_OK;
-        const reader r = {lines->at, a, err};
+        const json_reader r = {lines->at, a, err};
         const weft_status status = read_epoch(&r, line, after, &epochs[out->n_epochs]);
         json_decref(line);
         TRY(status);

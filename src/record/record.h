@@ -134,4 +134,80 @@ void probe_print(const epoch_probe *p, text *t);
 /* Of a run folder; none where it has no probes.jsonl. Everything lives in `a`. */
 weft_status probes_read(const char *folder, probe_log *out, arena *a, weft_error *err);
 
+/* ---- Evaluations: how well a finished model does over a split (evaluation.c) ---- */
+
+/* How well a class, or one of several labels, is told from the others; 0 where nothing can be divided. */
+typedef struct class_score {
+    const char *name; /* NULL: it has none */
+    size_t n;         /* samples that have it */
+    double precision, recall, f1;
+    double auroc; /* area under the ROC curve, of a label; NaN: of a class, or where all samples have the label, or none */
+} class_score;
+
+/* How well one number is met. */
+typedef struct number_score {
+    double r2, mae, rmse;
+} number_score;
+
+enum { CALIBRATION_BINS = 15 };
+
+/* Answers that were given with a probability of a bin: how many, what it was in the mean, and the share that was right. Bins are equal parts
+ * of 0..1; what is on an edge counts in the bin below it. */
+typedef struct calibration_bin {
+    size_t n;
+    double confidence, accuracy;
+} calibration_bin;
+
+/* Whether probabilities can be taken at their word: Guo et al., "On Calibration of Modern Neural Networks" (2017), equations 1 to 3. For labels,
+ * of which each is an answer, `confidence` is the probability of having it and `accuracy` the share that has it. */
+typedef struct calibration {
+    double ece; /* expected calibration error; NaN: not known */
+    calibration_bin bins[CALIBRATION_BINS];
+} calibration;
+
+/* A sample with a high loss. */
+typedef struct worst_sample {
+    size_t index; /* in its split */
+    size_t label, prediction;
+    double probability, loss; /* probability: of the prediction */
+    const unsigned char *pixels; /* [channels, height, width]; NULL: it is no picture */
+} worst_sample;
+
+enum { N_WORST = 25 };
+
+typedef struct image_size {
+    size_t channels, height, width;
+} image_size;
+
+typedef struct evaluation_record {
+    const char *data, *split; /* split: "train", "test" */
+    weft_task task;
+    size_t n;
+    double loss;
+    /* of classes */
+    double accuracy, interval[2]; /* the interval that holds it with 95 % confidence: Wilson (1927) */
+    const uint32_t *confusion;    /* [n_classes, n_classes]: label, prediction */
+    calibration calibration;      /* and of labels */
+    size_t n_worst;
+    const worst_sample *worst; /* the highest loss first */
+    image_size image;          /* of their pixels; 0: they are no pictures */
+    /* of classes, or labels */
+    size_t n_classes;
+    const class_score *classes;
+    double f1, f1_macro, auroc; /* of labels: over all together, and the means over them; see weft_metrics */
+    /* of numbers: over all together, and each */
+    number_score all_numbers;
+    size_t n_numbers;
+    const number_score *numbers;
+} evaluation_record;
+
+/* The means of precision, recall and F1 over the classes that some sample has or was taken for; `n` is how many these are. */
+class_score evaluation_macro(const evaluation_record *e);
+/* The content of evaluation.json. */
+void evaluation_print(const evaluation_record *e, text *t);
+/* evaluation.json in a folder. */
+weft_status evaluation_write(const char *folder, const evaluation_record *e, weft_error *err);
+/* Of a folder; *found says whether it has one. Everything lives in `a`. */
+weft_status evaluation_read(const char *folder, evaluation_record *out, bool *found, arena *a, weft_error *err);
+
 #endif

@@ -1,4 +1,6 @@
 /* Loss and scores over many samples, a large batch at a time and without keeping what layers made. */
+#include <math.h>
+
 #include "train/train.h"
 
 enum { EVALUATE_BATCH = 256 };
@@ -15,6 +17,17 @@ double trainer_weight(const weft_trainer *t, const batch *b)
     return weight;
 }
 
+static answer answer_of(const plan *p, const operand *logits, size_t row, int32_t label)
+{
+    const operand losses = plan_losses(p);
+    const size_t prediction = largest_in_row(logits, row);
+    const double max = (double)*element(logits, row, prediction);
+    double sum = 0;
+    for (size_t c = 0; c < logits->cols; c++)
+        sum += exp((double)*element(logits, row, c) - max);
+    return (answer){(uint32_t)label, (uint32_t)prediction, (float)(1 / sum), (float)*panel_row(&losses, 0, row)};
+}
+
 /* Of samples that the loss does not pass over. */
 static void count_classes(const weft_trainer *t, const plan *p, const batch *b, evaluation *e)
 {
@@ -22,6 +35,8 @@ static void count_classes(const weft_trainer *t, const plan *p, const batch *b, 
     const int32_t ignored = t->loss->ignored(t->loss_fields);
     for (size_t r = 0; r < b->n; r++) {
         const int32_t label = label_of(b, r);
+        if (e->answers)
+            e->answers[e->n + r] = label == ignored ? (answer){.probability = NAN} : answer_of(p, &logits, r, label);
         if (label == ignored)
             continue;
         e->n_counted++;
@@ -95,6 +110,7 @@ class_score class_score_of(size_t n_right, size_t n_given, size_t n_actual)
         .precision = n_given ? (double)n_right / (double)n_given : 0,
         .recall = n_actual ? (double)n_right / (double)n_actual : 0,
         .f1 = n_given + n_actual ? 2.0 * (double)n_right / (double)(n_given + n_actual) : 0,
+        .auroc = NAN,
         .n = n_actual,
     };
 }

@@ -58,14 +58,15 @@ weft_status evaluation_label(const evaluation *e, size_t t, label_score *out)
     if (!all)
         return WEFT_NO_MEMORY;
     label_score s = {0};
+    size_t n_actual = 0;
     for (size_t i = 0; i < e->n; i++) {
         all[i] = (scored){e->outputs[i * e->n_outputs + t], e->targets[i * e->n_outputs + t] > 0};
-        s.n_actual += all[i].has;
+        n_actual += all[i].has;
         s.n_given += all[i].output > 0;
         s.n_right += all[i].has && all[i].output > 0;
     }
-    s.of = class_score_of(s.n_right, s.n_given, s.n_actual);
-    s.auroc = area(all, e->n);
+    s.of = class_score_of(s.n_right, s.n_given, n_actual);
+    s.of.auroc = area(all, e->n);
     free(all);
     *out = s;
     return WEFT_OK;
@@ -90,19 +91,19 @@ static void score_numbers(evaluation *e)
 static weft_status score_labels(evaluation *e, weft_error *err)
 {
     label_score all = {0};
-    size_t n_areas = 0;
+    size_t n_areas = 0, n_actual = 0;
     for (size_t t = 0; t < e->n_outputs; t++) {
         label_score s;
         if (evaluation_label(e, t, &s) != WEFT_OK)
             return fail_memory(err);
         all.n_right += s.n_right;
         all.n_given += s.n_given;
-        all.n_actual += s.n_actual;
+        n_actual += s.of.n;
         e->score.f1_macro += s.of.f1;
-        e->score.auroc += isnan(s.auroc) ? 0 : s.auroc;
-        n_areas += !isnan(s.auroc);
+        e->score.auroc += isnan(s.of.auroc) ? 0 : s.of.auroc;
+        n_areas += !isnan(s.of.auroc);
     }
-    e->score.f1 = class_score_of(all.n_right, all.n_given, all.n_actual).f1;
+    e->score.f1 = class_score_of(all.n_right, all.n_given, n_actual).f1;
     e->score.f1_macro /= (double)e->n_outputs;
     e->score.auroc = n_areas ? e->score.auroc / (double)n_areas : NAN;
     return WEFT_OK;

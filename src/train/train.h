@@ -111,6 +111,12 @@ typedef struct split_score {
     double acc, r2, mae, rmse, f1, f1_macro, auroc;
 } split_score;
 
+/* What the model says of one sample, and what that costs. */
+typedef struct answer {
+    uint32_t label, prediction;
+    float probability, loss; /* probability: of the prediction, by softmax; NaN: the loss passes the sample over */
+} answer;
+
 /* Results over one split. */
 typedef struct evaluation {
     double loss;   /* of all samples together, as the loss's reduction has it */
@@ -118,41 +124,33 @@ typedef struct evaluation {
     size_t n_correct, n_counted; /* of classes: how many answers were right, of those that count */
     size_t n;
     uint32_t *confusion; /* [C, C]: label, prediction; NULL: not wanted */
+    answer *answers;     /* [n], of classes; NULL: not wanted */
     float *outputs;      /* [n, n_outputs]: kept where targets are numbers, to score them; the trainer's */
     const float *targets;
     size_t n_outputs;
     split_score score;
 } evaluation;
 
-/* Over samples without an index, any number of them. Adds to a zeroed `e`; e->confusion is counted where it is not NULL. */
+/* Over samples without an index, any number of them. Adds to a zeroed `e`; e->confusion and e->answers are filled where they are not NULL. */
 weft_status trainer_evaluate(weft_trainer *t, const batch *samples, evaluation *e, weft_error *err);
 weft_status trainer_evaluate_split(weft_trainer *t, weft_split split, evaluation *e, weft_error *err);
-
-/* How well one class is told from the others; 0 where nothing can be divided. */
-typedef struct class_score {
-    double precision, recall, f1;
-    size_t n; /* samples of the class */
-} class_score;
 
 class_score class_score_of(size_t n_right, size_t n_given, size_t n_actual);
 /* From the confusion matrix, [n_outputs, n_outputs]. */
 class_score evaluation_class(const evaluation *e, size_t n_outputs, size_t class_index);
 
 /* How well number t is met, and label t. (score.c) */
-typedef struct number_score {
-    double r2, mae, rmse;
-} number_score;
-
 typedef struct label_score {
     class_score of;
-    double auroc; /* area under the ROC curve; NaN where all samples have the label, or none */
-    size_t n_right, n_given, n_actual;
+    size_t n_right, n_given;
 } label_score;
 
 number_score evaluation_number(const evaluation *e, size_t t);
 weft_status evaluation_label(const evaluation *e, size_t t, label_score *out);
 /* Fills the score of a task whose targets are numbers. */
 weft_status evaluation_score(evaluation *e, weft_task task, weft_error *err);
+/* All that can be said of the model over a split; in the arena. (assess.c) */
+weft_status trainer_assess(weft_trainer *t, weft_split split, evaluation_record *out, arena *a, weft_error *err);
 
 /* ---- A run (run.c) and what it leaves behind (listen_*.c) ---- */
 
