@@ -52,8 +52,9 @@ static inline target aim_of(const layer *l, const aims *a, size_t sample)
 /* What the sum over samples is divided by. */
 static inline double aims_weight(const layer *l, const aims *a, const uint32_t *index, size_t B)
 {
-    double weight = loss_sums(l->fields);
-    for (size_t r = 0; !loss_sums(l->fields) && r < B; r++)
+    const bool sums = l->op->kind == OP_LOSS && loss_sums(l->fields);
+    double weight = sums;
+    for (size_t r = 0; !sums && r < B; r++)
         weight += l->op->weight_of ? l->op->weight_of(l->fields, a->labels[index ? index[r] : r]) : 1;
     return weight;
 }
