@@ -12,7 +12,7 @@ VERSION := $(shell sed -n 's/^\#define WEFT_VERSION "\(.*\)"/\1/p' include/weft.
 REAL ?= float
 DOUBLE := $(filter double,$(REAL))
 $(if $(filter-out float double,$(REAL)),$(error REAL is float or double, not $(REAL)))
-LIBS := yaml-0.1 jansson libdeflate zlib cairo sleef libmd libxxhash
+LIBS := yaml-0.1 jansson libdeflate zlib libpng libturbojpeg cairo sleef libmd libxxhash
 
 # ---- For another architecture: ARCH=aarch64 builds with Debian's cross compiler, on libraries that scripts/deps unpacks below build/ ----
 ARCH ?= $(shell uname -m)
@@ -79,13 +79,14 @@ CLI_OBJECTS := $(CLI_SOURCES:src/%.c=$(BUILD)/obj/%.o)
 names = $(sort $(patsubst src/$(1)/$(2)%.c,%,$(filter-out src/$(1)/$(1).c,$(wildcard src/$(1)/$(2)*.c))))
 plain = $(foreach name,$(1),'X($(name))')
 for_isas = $(foreach isa,$(ISAS),'LIST($(isa)$(foreach name,$(1),, X($(isa),$(name))))')
-LISTS := $(foreach list,isa unit op optim schedule format listener command,$(BUILD)/gen/$(list).inc)
+LISTS := $(foreach list,isa unit op optim schedule format image listener command,$(BUILD)/gen/$(list).inc)
 list_isa := $(call plain,$(ISAS))
 list_unit := $(call plain,$(UNITS))
 list_op := $(call for_isas,$(call names,op,))
 list_optim := $(call for_isas,$(call names,optim,))
 list_schedule := $(call plain,$(call names,schedule,))
 list_format := $(call plain,$(call names,data,format_))
+list_image := $(call plain,$(call names,data,image_))
 list_listener := $(call plain,$(call names,train,listen_))
 list_command := $(call plain,$(call names,cli,cmd_))
 

@@ -89,7 +89,7 @@ class House(unittest.TestCase):
 
     def test_what_registers_itself_is_named_as_its_file(self):
         for folder, prefix, kind in (("op", "", "op"), ("optim", "", "optim"), ("schedule", "", "schedule"), ("train", "listen_", "listen"), ("data", "format_", "format"),
-                                     ("cli", "cmd_", "cmd")):
+                                     ("data", "image_", "image"), ("cli", "cmd_", "cmd")):
             found = 0
             for path, text in sources(f"src/{folder}/{prefix}*.c"):
                 name = os.path.basename(path)[len(prefix):-2]

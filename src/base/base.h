@@ -254,6 +254,8 @@ typedef struct bytes {
 /* The whole of a regular file, in memory that bytes_free gives back; one byte past the end is 0. Refuses other kinds of files
  * without waiting, and more than `limit` bytes. `err` says what is wrong. */
 weft_status file_read(const char *path, size_t limit, bytes *out, weft_error *err);
+/* The same of an open file of any kind, up to its end; `name` is for errors. */
+weft_status stream_read(int fd, const char *name, size_t limit, bytes *out, weft_error *err);
 void bytes_free(bytes *b);
 /* Replaces the file at once or not at all: temporary file beside it, fsync, rename, fsync of the folder. */
 weft_status file_write(const char *path, const void *data, size_t size, weft_error *err);

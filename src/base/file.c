@@ -72,6 +72,37 @@ weft_status file_read(const char *path, size_t limit, bytes *out, weft_error *er
     return status;
 }
 
+static weft_status read_to_end(int fd, const char *name, size_t limit, bytes *out, weft_error *err)
+{
+    for (size_t room = 0;;) {
+        if (room == out->size) {
+            room = room ? 2 * room : (size_t)1 << 16;
+            unsigned char *larger = realloc(out->data, room + 1);
+            if (!larger)
+                return fail_memory(err);
+            out->data = larger;
+        }
+        const ssize_t n = read(fd, out->data + out->size, room - out->size);
+        if (n < 0 && errno != EINTR)
+            return fail_errno(err, name, "cannot read");
+        out->size += n > 0 ? (size_t)n : 0;
+        out->data[out->size] = 0;
+        if (n == 0)
+            return WEFT_OK;
+        if (out->size > limit)
+            return fail(err, WEFT_BAD_INPUT, (where){.file = name}, "has more bytes than the limit of %zu", limit);
+    }
+}
+
+weft_status stream_read(int fd, const char *name, size_t limit, bytes *out, weft_error *err)
+{
+    *out = (bytes){0};
+    const weft_status status = read_to_end(fd, name, limit, out, err);
+    if (status != WEFT_OK)
+        bytes_free(out);
+    return status;
+}
+
 void bytes_free(bytes *b)
 {
     free(b->data);

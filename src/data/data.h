@@ -125,6 +125,50 @@ const catalogue_entry *catalogue_find(const char *name); /* or NULL */
 /* The first folder that holds the data set, in the arena. Otherwise the error names all places, and how to get it. */
 weft_status catalogue_locate(const catalogue_entry *entry, arena *a, const char **folder, weft_error *err);
 
+/* ---- Pictures (image.c, image_NAME.c, fit.c) ---- */
+
+/* What pictures the samples of a data set are, so that one from elsewhere can become such a sample. */
+typedef struct image_kind {
+    size_t channels, height, width; /* channels: 1: grey; 3: red, green, blue; 0: the samples are no pictures */
+    double black, white; /* the numbers that stand for them */
+    double background;   /* how bright borders are, 0: black, 1: white */
+    double fill;         /* the share of the picture's side that what is shown takes, 0 to 1 */
+} image_kind;
+
+/* Of the training split; background and fill are medians over its first 1000 samples. */
+weft_status data_image_kind(const weft_dataset *data, image_kind *out, weft_error *err);
+
+/* A picture. */
+typedef struct image {
+    size_t channels, height, width; /* channels: 1 or 3 */
+    uint16_t *pixels;               /* [channels, height, width], 0: black, 65535: white; image_free gives them back */
+} image;
+
+/* Reads a file, or standard input where the path is "-": PNG or JPEG, which its content tells, not its name. Colours become grey by ITU-R
+ * BT.601's weights, 0.299, 0.587 and 0.114, where one channel is wanted; what is transparent lies on white; EXIF's orientation is followed. */
+weft_status image_read(const char *path, size_t channels, image *out, text *warnings, weft_error *err);
+/* The same from memory; `name` is for errors. */
+weft_status image_decode(const char *name, const bytes *file, size_t channels, image *out, text *warnings, weft_error *err);
+void image_free(image *i);
+
+/* How a picture becomes a sample. */
+typedef struct image_rules {
+    enum { INVERT_AUTO, INVERT_YES, INVERT_NO } invert; /* AUTO: where its border then is nearer to the data's background */
+    bool whole; /* scale it as it is, with what is around the thing shown */
+} image_rules;
+
+/* What was done to a picture. */
+typedef struct image_fitting {
+    bool inverted;
+    bool scaled; /* its size was another one: */
+    size_t top, left, height, width; /* the part of it that was taken */
+} image_fitting;
+
+/* Makes a sample, [channels, height, width] numbers of the kind, of a picture with as many channels. One that has the kind's size is taken as it
+ * is. Of others the part that stands out from the border is scaled to the kind's fill, keeping its proportions, every pixel being the mean of the
+ * area that it covers; it stands in the middle, and what the border is becomes the kind's background. Or the whole is scaled, and no more. */
+weft_status image_fit(const image *from, const image_kind *kind, const image_rules *rules, float *sample, image_fitting *done, weft_error *err);
+
 /* The least and the largest number of a split's samples. */
 void data_range(const weft_dataset *data, weft_split split, double *min, double *max);
 /* The same of target t; its mean, too, which is the share of samples that have it where it is a label. */
