@@ -149,6 +149,8 @@ static size_t all_tensors(const weft_model *m) { return model_tensors(m, BLOCKS_
 
 /* ---- Notes ---- */
 
+enum { MAX_NOTES = 9 };
+
 static char *classes_json(const weft_model *m)
 {
     json_t *list = json_array();
@@ -159,11 +161,41 @@ static char *classes_json(const weft_model *m)
     return dumped;
 }
 
+/* The keys of weft.image. */
+static const struct {
+    const char *name;
+    size_t offset; /* in image_kind, of a double */
+    double min, max;
+} image_keys[] = {
+    {"black", offsetof(image_kind, black), -1e30, 1e30},
+    {"white", offsetof(image_kind, white), -1e30, 1e30},
+    {"background", offsetof(image_kind, background), 0, 1},
+    {"fill", offsetof(image_kind, fill), 1e-3, 1},
+};
+
+static double *image_number(const image_kind *image, size_t key) { return (double *)((char *)image + image_keys[key].offset); }
+
+/* "": its samples are no pictures. NULL: no memory. */
+static const char *image_json(const image_kind *image, arena *a)
+{
+    text t = {0};
+    char number[32];
+    if (!image->channels)
+        return "";
+    text_printf(&t, "{\"channels\":%zu,\"height\":%zu,\"width\":%zu", image->channels, image->height, image->width);
+    for (size_t i = 0; i < COUNT(image_keys); i++)
+        text_printf(&t, ",\"%s\":%s", image_keys[i].name, print_double(*image_number(image, i), number));
+    text_add(&t, "}");
+    const char *json = t.failed ? NULL : arena_text(a, t.data);
+    text_free(&t);
+    return json;
+}
+
 static weft_status write_model(const weft_model *m, const char *path, arena *a, weft_error *err)
 {
     tensor_file file = {0};
     tensor *tensors = arena_array(a, MAX(all_tensors(m), 1), sizeof *tensors);
-    const char *(*notes)[2] = arena_array(a, 8, sizeof *notes);
+    const char *(*notes)[2] = arena_array(a, MAX_NOTES, sizeof *notes);
     char number[32], *classes = classes_json(m);
     const char *own_classes = classes ? arena_text(a, classes) : NULL;
     free(classes);
@@ -178,6 +210,7 @@ static weft_status write_model(const weft_model *m, const char *path, arena *a, 
         {"weft.scale", arena_text(a, print_double(m->scale, number))},
         {"weft.data", m->data ? m->data : ""},
         {"weft.classes", own_classes},
+        {"weft.image", image_json(&m->image, a)},
         {"weft.task", known_tasks[m->task].name},
         {"weft.loss", m->loss ? m->loss : ""},
     };
@@ -241,11 +274,43 @@ static weft_status read_classes(weft_model *m, const char *note, arena *a)
     return names ? WEFT_OK : WEFT_NO_MEMORY;
 }
 
+static bool read_image_size(const json_t *object, size_t features, image_kind *image)
+{
+    size_t *const sizes[] = {&image->channels, &image->height, &image->width};
+    static const char *const names[] = {"channels", "height", "width"};
+    size_t numbers = 1;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const json_int_t value = json_integer_value(json_object_get(object, names[i]));
+        if (value <= 0 || !checked_mul(numbers, (size_t)value, &numbers))
+            return false;
+        *sizes[i] = (size_t)value;
+    }
+    return numbers == features && (image->channels == 1 || image->channels == 3);
+}
+
+static weft_status read_image(weft_model *m, const char *note, const char *path, weft_error *err)
+{
+    json_t *object = json_loads(note, JSON_REJECT_DUPLICATES, NULL);
+    image_kind image = {0};
+    bool good = read_image_size(object, m->graph.in, &image);
+    for (size_t i = 0; i < COUNT(image_keys) && good; i++) {
+        const json_t *value = json_object_get(object, image_keys[i].name);
+        const double number = json_number_value(value);
+        good = json_is_number(value) && number >= image_keys[i].min && number <= image_keys[i].max;
+        *image_number(&image, i) = number;
+    }
+    json_decref(object);
+    if (!good || image.black == image.white)
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its image is \"%s\", which says no picture of %zu numbers", note, m->graph.in);
+    m->image = image;
+    return WEFT_OK;
+}
+
 static weft_status take(weft_model *m, const tensor_file *file, const char *path, weft_error *err)
 {
     const char *scale = tensor_file_note(file, "weft.scale"), *classes = tensor_file_note(file, "weft.classes");
     const char *data = tensor_file_note(file, "weft.data"), *loss = tensor_file_note(file, "weft.loss");
-    const char *task = tensor_file_note(file, "weft.task");
+    const char *task = tensor_file_note(file, "weft.task"), *image = tensor_file_note(file, "weft.image");
     const size_t found = features_of(file), features = found || !m->weights ? found : m->graph.in; /* which the caller may know */
     if (!features)
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no \"0.weight\" of two dimensions says how many numbers a sample has; is this "
@@ -263,6 +328,8 @@ static weft_status take(weft_model *m, const tensor_file *file, const char *path
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its scale is \"%s\", which is not a number above 0", scale);
     if (task && !task_find(task, &m->task))
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its task is \"%s\", of which nothing is known", task);
+    if (image && *image)
+        TRY(read_image(m, image, path, err));
     if ((data && *data && !(m->data = arena_text(&m->memory, data))) || (loss && *loss && !(m->loss = arena_text(&m->memory, loss))))
         return fail_memory(err);
     return classes ? read_classes(m, classes, &m->memory) : WEFT_OK;

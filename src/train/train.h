@@ -25,6 +25,7 @@ struct weft_model {
     weft_task task;
     const char *const *class_names;
     size_t n_classes;
+    image_kind image;    /* what its samples were, where they were pictures */
     plan *forward;       /* of the batch size that was used last */
     size_t forward_batch;
     pool *threads;       /* of one thread, for weft_model_forward */

@@ -113,6 +113,7 @@ static weft_status check_data(weft_trainer *t, weft_error *err)
     t->model->class_names = d->class_names;
     t->model->n_classes = d->n_classes;
     t->model->scale = t->options.scale;
+    TRY(data_image_kind(d, &t->model->image, err));
     t->model->task = t->task = d->task;
     t->model->loss = fields_spec(t->loss->name, t->loss->fields, t->loss_fields, false, &t->model->memory);
     if (d->n_targets)
