@@ -10,10 +10,10 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DIVERGED = 3 };
 /* Every option that some command has. */
 typedef struct args {
     const char *line; /* the whole command, as it could be given again */
-    const char *output, *data, *variant, *split;
+    const char *output, *data, *variant, *split, *invert, *fit;
     const char **sets;
     size_t n_sets;
-    uint64_t seed, threads, jobs, per_class, steps, seeds;
+    uint64_t seed, threads, jobs, per_class, steps, seeds, top;
     double from, to;
     bool seed_given, allow_trailing, json, plan, resume, force, quiet, quick, best, help;
     const char **words; /* what is no option */
@@ -47,6 +47,8 @@ typedef struct command {
 /* Options that many commands share. */
 #define OPTION_HELP {'h', "help", NULL, "show this help", OPTION_FLAG, offsetof(args, help), 0, 0}
 #define OPTION_JSON {0, "json", NULL, "print JSON, for programs", OPTION_FLAG, offsetof(args, json), 0, 0}
+#define OPTION_BEST \
+    {0, "best", NULL, "of a run folder, the model of the best epoch instead of the last", OPTION_FLAG, offsetof(args, best), 0, 0}
 #define OPTION_SET \
     {0, "set", "KEY=VALUE", "change a setting of the file: train.epochs=3; may be repeated", OPTION_LIST, offsetof(args, sets), 0, 0}
 #define OPTION_VARIANT {0, "variant", "NAME", "which variant of the file", OPTION_TEXT, offsetof(args, variant), 0, 0}
@@ -72,6 +74,8 @@ void print_warnings(const char *lines);
 
 /* A data set, its warnings printed. */
 weft_dataset *open_data(const char *name, bool allow_trailing, weft_error *err);
+/* The model that a command's first word names: a file, or a run folder's, the best epoch's with --best. *path: its file. */
+weft_model *open_model(args *a, const char **path, weft_error *err);
 /* " --allow-trailing" for the next command that is proposed, where it needs that; or "". */
 const char *trailing_option(bool allow_trailing);
 /* The experiment file that a command's first word names, with --set, --seed and --allow-trailing; NULL: it was complained about, *code says

@@ -9,7 +9,7 @@
 static const option_spec options[] = {
     {0, "data", "NAME|PATH", "the data set; default: the one that the model was trained on", OPTION_TEXT, offsetof(args, data), 0, 0},
     {0, "split", "train|test", "which part of it; default: test", OPTION_TEXT, offsetof(args, split), 0, 0},
-    {0, "best", NULL, "of a run folder, the model of the best epoch instead of the last", OPTION_FLAG, offsetof(args, best), 0, 0},
+    OPTION_BEST,
     OPTION_ALLOW_TRAILING,
     OPTION_THREADS,
     OPTION_JSON,
@@ -182,10 +182,8 @@ static int run_it(args *a)
     weft_error err = {0};
     if (a->split && strcmp(a->split, "train") != 0 && strcmp(a->split, "test") != 0)
         return complain_usage("--split is train or test, not \"%s\"", a->split);
-    const char *path = a->words[0];
-    if (folder_exists(path))
-        path = path_join(&a->memory, path, a->best ? "best.safetensors" : "model.safetensors");
-    weft_model *m = path ? weft_model_open(path, &err) : NULL;
+    const char *path;
+    weft_model *m = open_model(a, &path, &err);
     if (!m)
         return complain(&err);
     if (!a->data && !m->data) {

@@ -11,6 +11,16 @@ weft_dataset *open_data(const char *name, bool allow_trailing, weft_error *err)
     return data;
 }
 
+weft_model *open_model(args *a, const char **path, weft_error *err)
+{
+    *path = a->words[0];
+    if (folder_exists(*path))
+        *path = path_join(&a->memory, *path, a->best ? "best.safetensors" : "model.safetensors");
+    if (!*path)
+        fail_memory(err);
+    return *path ? weft_model_open(*path, err) : NULL;
+}
+
 const char *trailing_option(bool allow_trailing) { return allow_trailing ? " --allow-trailing" : ""; }
 
 experiment *open_experiment(args *a, int *code)

@@ -91,7 +91,8 @@ static void show_help(void)
            "  weft data info fashion-mnist               what a data set is\n"
            "  weft train recipes/tutorial.yaml --variant adam -o runs/adam\n"
            "  weft compare recipes/tutorial.yaml         every variant, with figures and a table\n"
-           "  weft eval runs/adam                        how good the trained model is\n\n"
+           "  weft eval runs/adam                        how good the trained model is\n"
+           "  weft predict runs/adam shoe.png            what it says of an image\n\n"
            "commands:\n",
            weft_version());
     for (const command *const *c = commands; *c; c++)

@@ -11,7 +11,7 @@ import time
 import small
 import weft
 
-COMMANDS = (["data", "info"], ["data", "show"], ["train"], ["compare"], ["eval"], ["summary"], ["bench"])
+COMMANDS = (["data", "info"], ["data", "show"], ["train"], ["compare"], ["eval"], ["predict"], ["summary"], ["bench"])
 
 
 class Help(weft.Case):

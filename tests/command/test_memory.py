@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pictures
+import small
 import weft
 
 MIB = 1 << 20
@@ -30,6 +32,18 @@ class Memory(weft.Case):
         with open(self.path("huge.yaml"), "wb") as file:
             file.truncate(1 << 30)
         self.assertLess(self.peak("train", "huge.yaml", code=2), (400 if weft.SAN else 32) * MIB)
+
+    @weft.unittest.skipIf(weft.SAN, "sanitizers take memory of their own")
+    def test_pictures_that_claim_much_are_refused_for_little(self):
+        small.make(self.path("small"), 60, 20)
+        self.write("e.yaml", "data: {set: ./small}\nmodel: [linear 10]\ntrain: {epochs: 1}\n")
+        self.weft("train", "e.yaml", "-o", "run", "-q")
+        jpeg = pictures.jpeg([[0] * 28] * 28)
+        at = jpeg.index(b"\xFF\xC0") + 5  # where height and width stand
+        for content in (pictures.png(pictures.header(8192, 8192, 6, 16), (b"IDAT", bytes(1000)), pictures.END),
+                        jpeg[:at] + bytes([0x20, 0, 0x20, 0]) + jpeg[at + 4:]):
+            self.write("x", content)
+            self.assertLess(self.peak("predict", "run", "x", code=2), 32 * MIB)
 
 
 weft.main()
