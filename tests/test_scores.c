@@ -231,10 +231,10 @@ static void figures_call_scores_by_their_names(void **unused)
     assert_string_equal(f.panels[1].title, "F1");
     assert_string_equal(f.panels[1].note, "best validation F1 0.5125 after epoch 4");
     assert_false(f.panels[1].y.percent);
-    must(compare_figure(variants, 2, &f, &memory, &err), &err);
+    must(compare_figure(variants, 2, OVERLAY_CURVES, &f, &memory, &err), &err);
     assert_string_equal(f.panels[1].title, "Validation F1");
     assert_string_equal(f.panels[3].title, "Training F1");
-    must(compare_figure(variants, 3, &f, &memory, &err), &err);
+    must(compare_figure(variants, 3, OVERLAY_CURVES, &f, &memory, &err), &err);
     assert_string_equal(f.panels[1].title, "Validation score"); /* accuracy and F1 */
     must(curves_figure(&variants[2], &f, &memory, &err), &err);
     assert_string_equal(f.panels[1].title, "Accuracy");

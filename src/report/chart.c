@@ -12,6 +12,7 @@
 #define LEGEND_GAP 26.0   /* between two columns */
 #define LABEL_WIDTH 210.0
 #define MANY_POINTS 40   /* from here on a line has no markers */
+#define MANY_LINES 12    /* neither have so many lines */
 #define TOO_LARGE 1e300  /* values from here on are treated as infinite: nothing overflows while an axis is made */
 
 static const ink title_ink = {15, true, 0x1a1a1a}, subtitle_ink = {11, false, 0x595959};
@@ -19,11 +20,21 @@ static const ink panel_ink = {12.5, true, 0x1a1a1a}, note_ink = {11, false, 0x59
 static const ink legend_ink = {12, false, 0x1a1a1a}, tick_ink = {11, false, 0x4d4d4d};
 
 /* Okabe and Ito's colours, which people with any kind of colour vision tell apart, without the yellow, which white
- * swallows. Blue and vermillion come first: they are the pair of the curves of one run. */
-static const unsigned colors[] = {0x0072b2, 0xd55e00, 0x009e73, 0xb5579a, 0xe69f00, 0x4aa8de, 0x333333};
+ * swallows. Blue and vermillion come first: they are the pair of the curves of one run. On black they are lighter. */
+static const unsigned colors[N_COLORS][2] = {{0x0072b2, 0x4ea3dc}, {0xd55e00, 0xf0793a}, {0x009e73, 0x2fbf96}, {0xb5579a, 0xd884bd},
+                                             {0xe69f00, 0xe9ad2c}, {0x4aa8de, 0x8fd0f5}, {0x333333, 0xd0d0d0}};
 enum { N_MARKERS = 5 };
 
-static unsigned look_color(unsigned look) { return colors[look % COUNT(colors)]; }
+unsigned look_color(unsigned look, bool on_black) { return colors[look % N_COLORS][on_black]; }
+
+const double *look_dash(unsigned look, bool dashed)
+{
+    static const double patterns[][2] = {{5, 3}, {2, 2.4}, {9, 3}};
+    const unsigned beyond = look / N_COLORS;
+    if (dashed)
+        return patterns[0];
+    return beyond ? patterns[(beyond - 1) % COUNT(patterns)] : NULL;
+}
 
 bool series_range(const series *s, size_t n, double *min, double *max)
 {
@@ -149,23 +160,22 @@ static void marker_path(cairo_t *cr, unsigned kind, double x, double y, double r
 static void draw_marker(cairo_t *cr, const series *s, double x, double y)
 {
     bool hollow = s->hollow || s->look / N_MARKERS % 2;
-    ink_color(cr, hollow ? 0xffffff : look_color(s->look), 1);
+    ink_color(cr, hollow ? 0xffffff : look_color(s->look, false), 1);
     marker_path(cr, s->look % N_MARKERS, x, y, 2.6);
     cairo_fill_preserve(cr);
-    ink_color(cr, look_color(s->look), 1);
+    ink_color(cr, look_color(s->look, false), 1);
     cairo_set_line_width(cr, hollow ? 1.3 : 0.6);
     cairo_stroke(cr);
 }
 
 static void set_up_line(cairo_t *cr, const series *s)
 {
-    static const double patterns[][2] = {{5, 3}, {2, 2.4}, {9, 3}};
-    size_t beyond = s->look / COUNT(colors); /* colours are used up: dashes tell lines of one colour apart */
+    const double *dash = look_dash(s->look, s->dashed);
     cairo_set_line_width(cr, 1.8);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
-    if (s->dashed || beyond > 0)
-        cairo_set_dash(cr, patterns[s->dashed ? 0 : (beyond - 1) % COUNT(patterns)], 2, 0);
-    ink_color(cr, look_color(s->look), 1);
+    if (dash)
+        cairo_set_dash(cr, dash, 2, 0);
+    ink_color(cr, look_color(s->look, false), 1);
 }
 
 static double place_x(const panel *p, double epoch) { return p->plot.x + axis_place(&p->x, epoch) * p->plot.width; }
@@ -186,7 +196,7 @@ static bool alone(const panel *p, const series *s, size_t i)
 
 static void draw_band(cairo_t *cr, const panel *p, const series *s)
 {
-    ink_color(cr, look_color(s->look), 0.18);
+    ink_color(cr, look_color(s->look, false), 0.18);
     for (size_t start = 0, end; start < s->n; start = end + 1) {
         for (end = start; end < s->n && isfinite(place_y(p, s->low[end])) && isfinite(place_y(p, s->high[end])); end++)
             cairo_line_to(cr, place_x(p, s->epoch[end]), place_y(p, s->high[end]));
@@ -196,7 +206,7 @@ static void draw_band(cairo_t *cr, const panel *p, const series *s)
         cairo_fill(cr);
     }
     cairo_set_line_width(cr, 1);
-    ink_color(cr, look_color(s->look), 0.6);
+    ink_color(cr, look_color(s->look, false), 0.6);
     for (size_t i = 0; i < s->n; i++) {
         if (!alone(p, s, i) || !isfinite(place_y(p, s->low[i])) || !isfinite(place_y(p, s->high[i])))
             continue; /* a single epoch has a bar instead */
@@ -232,7 +242,7 @@ static void draw_line(cairo_t *cr, const panel *p, const series *s)
 static void draw_off_scale(cairo_t *cr, const panel *p, const series *s, double x, bool above)
 {
     double y = above ? p->plot.y + 5 : p->plot.y + p->plot.height - 5;
-    ink_color(cr, look_color(s->look), 1);
+    ink_color(cr, look_color(s->look, false), 1);
     marker_path(cr, above ? 2 : 4, x, y, 3.4);
     cairo_fill(cr);
 }
@@ -240,7 +250,7 @@ static void draw_off_scale(cairo_t *cr, const panel *p, const series *s, double 
 static void draw_cross(cairo_t *cr, const series *s, double x, double y)
 {
     cairo_set_line_width(cr, 2);
-    ink_color(cr, look_color(s->look), 1);
+    ink_color(cr, look_color(s->look, false), 1);
     for (int side = -1; side <= 1; side += 2) {
         cairo_move_to(cr, x - 5, y - 5 * side);
         cairo_line_to(cr, x + 5, y + 5 * side);
@@ -255,7 +265,7 @@ static void draw_points(cairo_t *cr, const panel *p, const series *s)
         double x = place_x(p, s->epoch[i]), y = place_y(p, s->y[i]);
         if (!isfinite(y))
             continue;
-        bool inside = y > p->plot.y - 1 && y < bottom + 1, marked = s->n < MANY_POINTS || alone(p, s, i);
+        bool inside = y > p->plot.y - 1 && y < bottom + 1, marked = (s->n < MANY_POINTS && p->n_series <= MANY_LINES) || alone(p, s, i);
         last_x = x;
         last_y = inside ? y : NAN; /* behind the edge an arrowhead is enough */
         if (marked && inside)
@@ -316,7 +326,10 @@ static void draw_empty(cairo_t *cr, const panel *p)
 
 static void draw_panel(cairo_t *cr, const panel *p, double label_x, double note_height)
 {
-    ink_text(cr, panel_ink, label_x, p->plot.y - note_height - 13, 0, p->title);
+    const double title_y = p->plot.y - note_height - 13;
+    ink_text(cr, panel_ink, label_x, title_y, 0, p->title);
+    if (p->y.log)
+        ink_text(cr, note_ink, label_x + ink_width(cr, panel_ink, p->title), title_y, 0, "  (logarithmic axis)");
     if (p->note)
         ink_text(cr, note_ink, label_x, p->plot.y - 13, 0, p->note);
     if (p->y.n_ticks == 0) {
@@ -345,7 +358,7 @@ static void draw_legend(cairo_t *cr, const figure *f)
         double x = f->legend_box.x + (double)(i % f->legend_columns) * column;
         double y = f->legend_box.y + ((double)(i / f->legend_columns) + 0.5) * LEGEND_ROW;
         if (s->low) {
-            ink_color(cr, look_color(s->look), 0.18);
+            ink_color(cr, look_color(s->look, false), 0.18);
             cairo_rectangle(cr, x, y - 6, SWATCH, 12);
             cairo_fill(cr);
         }

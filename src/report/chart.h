@@ -22,6 +22,9 @@ typedef struct picture {
 /* By the path's ending, in any case. */
 weft_status picture_check_path(const char *path, weft_error *err);
 weft_status picture_save(const picture *p, const char *path, weft_error *err);
+cairo_status_t picture_collect(void *text, const unsigned char *data, unsigned int n); /* a writer of cairo's, into a text */
+/* Appends the same to a text, as SVG. `path` is for messages. */
+weft_status picture_add_svg(const picture *p, const char *path, text *out, weft_error *err);
 
 typedef struct ink {
     double size;
@@ -56,6 +59,14 @@ axis axis_epochs(double first, double last); /* ticks are whole numbers */
 /* Where a value lies: 0 at min, 1 at max. Not finite for what is not finite. */
 double axis_place(const axis *x, double value);
 const char *axis_label(const axis *x, double tick, char buffer[32]);
+
+/* ---- Looks (chart.c): the same for a variant in every figure ---- */
+
+enum { N_COLORS = 7 };
+
+unsigned look_color(unsigned look, bool on_black); /* 0xRRGGBB */
+/* Lengths of a dash and its gap, where lines of one colour must be told apart, or one that lies on another; NULL: an unbroken line. */
+const double *look_dash(unsigned look, bool dashed);
 
 /* ---- Figures (chart.c) ---- */
 

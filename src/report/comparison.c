@@ -4,15 +4,24 @@
 #include <math.h>
 #include <string.h>
 
-static const struct compare_panel {
+typedef struct compare_panel {
     quantity q;
-    const char *title, *log_title; /* title: of a score, up to its name */
-} compare_panels[MAX_PANELS] = {
-    {VAL_LOSS, "Validation loss", "Validation loss (logarithmic axis)"},
-    {VAL_SCORE, "Validation", NULL},
-    {TRAIN_LOSS, "Training loss", "Training loss (logarithmic axis)"},
-    {TRAIN_SCORE, "Training", NULL},
+    const char *title; /* of scores, up to the score's name */
+} compare_panel;
+
+static const struct overlay_panels {
+    size_t n;
+    compare_panel panels[MAX_PANELS];
+} overlays[N_OVERLAYS] = {
+    [OVERLAY_CURVES] = {4, {{VAL_LOSS, "Validation loss"},
+                            {VAL_SCORE, "Validation"},
+                            {TRAIN_LOSS, "Training loss"},
+                            {TRAIN_SCORE, "Training"}}},
+    [OVERLAY_GAPS] = {2, {{LOSS_GAP, "Validation minus training loss"},
+                          {GAP, "Training minus validation"}}},
 };
+
+static bool is_loss(quantity q) { return q == VAL_LOSS || q == TRAIN_LOSS; }
 
 /* ---- Scores far below all others ---- */
 
@@ -104,11 +113,16 @@ static void mark_covering(series *lines, size_t n, series *legend)
         }
 }
 
-static weft_status compare_panel_make(const variant *variants, size_t n, size_t number, figure *f, arena *a,
-                                      weft_error *err)
+static axis gap_axis(const series *s, size_t n)
 {
-    const struct compare_panel *kind = &compare_panels[number];
-    panel *p = &f->panels[number];
+    double min, max;
+    return series_range(s, n, &min, &max) ? axis_linear(min, max) : (axis){0};
+}
+
+static weft_status compare_panel_make(const variant *variants, size_t n, const compare_panel *kind, figure *f, arena *a, weft_error *err)
+{
+    const bool first = f->n_panels == 0;
+    panel *p = &f->panels[f->n_panels++];
     series *lines = arena_array(a, MAX(n, 1), sizeof *lines);
     if (!lines)
         return fail_memory(err);
@@ -117,50 +131,51 @@ static weft_status compare_panel_make(const variant *variants, size_t n, size_t 
         TRY(variant_series(&variants[i], kind->q, &lines[i], a, err));
         lines[i].dashed = f->legend[i].dashed; /* known from the first panel on */
         last = fmax(last, lines[i].n ? lines[i].epoch[lines[i].n - 1] : 1);
-        if (number == 0)
+        if (first)
             f->legend[i] = lines[i];
     }
     sort_longest_first(lines, n);
-    if (number == 0)
+    if (first)
         mark_covering(lines, n, f->legend);
     *p = (panel){.title = kind->title, .x = axis_epochs(1, last), .series = lines, .n_series = n};
-    if (kind->log_title)
+    if (is_loss(kind->q))
         return WEFT_OK;
     const task_words *words = variants_words(variants, n);
-    p->title = arena_printf(a, "%s %s", kind->title, words->score);
-    return p->title ? score_panel(p, words, a, err) : fail_memory(err);
+    const bool gap = kind->q == GAP || kind->q == LOSS_GAP;
+    if (gap)
+        p->y = gap_axis(lines, n);
+    if (kind->q != LOSS_GAP && !(p->title = arena_printf(a, "%s %s%s", kind->title, words->score, gap && *words->unit ? " (points)" : "")))
+        return fail_memory(err);
+    return gap ? WEFT_OK : score_panel(p, words, a, err);
 }
 
 /* Both losses have the same kind of axis, so that they can be compared. */
-static void loss_panels(panel *panels)
+static void loss_panels(panel *panels, const struct overlay_panels *of)
 {
     bool log = false;
-    for (size_t i = 0; i < MAX_PANELS; i++)
-        log = log || (compare_panels[i].log_title && loss_is_wide(panels[i].series, panels[i].n_series));
-    for (size_t i = 0; i < MAX_PANELS; i++) {
-        if (!compare_panels[i].log_title)
-            continue;
-        panels[i].y = loss_axis(panels[i].series, panels[i].n_series, log);
-        panels[i].title = panels[i].y.log ? compare_panels[i].log_title : compare_panels[i].title;
-    }
+    for (size_t i = 0; i < of->n; i++)
+        log = log || (is_loss(of->panels[i].q) && loss_is_wide(panels[i].series, panels[i].n_series));
+    for (size_t i = 0; i < of->n; i++)
+        if (is_loss(of->panels[i].q))
+            panels[i].y = loss_axis(panels[i].series, panels[i].n_series, log);
 }
 
-weft_status compare_figure(const variant *variants, size_t n, figure *f, arena *a, weft_error *err)
+weft_status compare_figure(const variant *variants, size_t n, overlay what, figure *f, arena *a, weft_error *err)
 {
     const char *title = n && variants[0].runs[0]->title ? variants[0].runs[0]->title : "";
     size_t seeds = 0;
     for (size_t i = 0; i < n; i++)
         seeds = MAX(seeds, variants[i].n_runs);
-    *f = (figure){.title = title, .n_panels = MAX_PANELS, .n_legend = n};
+    *f = (figure){.title = title, .n_legend = n};
     f->legend = arena_array(a, MAX(n, 1), sizeof *f->legend);
     if (!f->legend)
         return fail_memory(err);
     if (seeds > 1 && !(f->subtitle = arena_printf(a, "lines: mean of up to %zu seeds; bands: from the lowest to the "
                                                      "highest of them", seeds)))
         return fail_memory(err);
-    for (size_t i = 0; i < MAX_PANELS; i++)
-        TRY(compare_panel_make(variants, n, i, f, a, err));
-    loss_panels(f->panels);
+    for (size_t i = 0; i < overlays[what].n; i++)
+        TRY(compare_panel_make(variants, n, &overlays[what].panels[i], f, a, err));
+    loss_panels(f->panels, &overlays[what]);
     return figure_layout(f, a, err);
 }
 
@@ -179,7 +194,7 @@ static weft_status draw_all(const comparison *c, weft_error *err)
 {
     arena a = {0};
     figure f;
-    weft_status status = compare_figure(c->variants, c->n, &f, &a, err);
+    weft_status status = compare_figure(c->variants, c->n, OVERLAY_CURVES, &f, &a, err);
     if (status == WEFT_OK)
         status = figure_save(&f, c->folder, "compare", err);
     for (size_t i = 0; i < c->n && status == WEFT_OK; i++) {

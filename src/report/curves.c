@@ -120,7 +120,7 @@ weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err
         p->n_series = 2;
         p->x = axis_epochs(1, lines[0].n ? lines[0].epoch[lines[0].n - 1] : 1);
         p->y = i ? score_axis_of(p->series, 2, words) : loss_axis(p->series, 2, loss_is_wide(p->series, 2));
-        p->title = i ? words->initial : p->y.log ? "Loss (logarithmic axis)" : "Loss";
+        p->title = i ? words->initial : "Loss";
     }
     lines[4] = lines[0];
     lines[5] = lines[1];

@@ -24,7 +24,7 @@ weft_status picture_check_path(const char *path, weft_error *err)
                 "pictures are written as SVG or PNG; give a name that ends in .svg or .png");
 }
 
-static cairo_status_t collect(void *closure, const unsigned char *data, unsigned int n)
+cairo_status_t picture_collect(void *closure, const unsigned char *data, unsigned int n)
 {
     text *t = closure;
     text_add_bytes(t, (const char *)data, n);
@@ -86,7 +86,7 @@ static void renumber(const text *in, text *out)
 static cairo_status_t paint_svg(const picture *p, text *out)
 {
     text drawn = {0};
-    cairo_surface_t *surface = cairo_svg_surface_create_for_stream(collect, &drawn, p->width, p->height);
+    cairo_surface_t *surface = cairo_svg_surface_create_for_stream(picture_collect, &drawn, p->width, p->height);
     cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
     cairo_status_t status = paint(p, surface);
     cairo_surface_finish(surface);
@@ -107,27 +107,41 @@ static cairo_status_t paint_png(const picture *p, text *out)
     cairo_surface_set_device_scale(surface, PNG_SCALE, PNG_SCALE);
     cairo_status_t status = paint(p, surface);
     if (status == CAIRO_STATUS_SUCCESS)
-        status = cairo_surface_write_to_png_stream(surface, collect, out);
+        status = cairo_surface_write_to_png_stream(surface, picture_collect, out);
     cairo_surface_destroy(surface);
     return status;
+}
+
+static weft_status check_size(const picture *p, const char *path, weft_error *err)
+{
+    if (p->width <= MAX_SIDE && p->height <= MAX_SIDE)
+        return WEFT_OK;
+    return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "a picture of %.0f x %.0f points; at most %d a side can be drawn, show less",
+                p->width, p->height, MAX_SIDE);
+}
+
+static weft_status check_drawn(const text *out, cairo_status_t drawn, const char *path, weft_error *err)
+{
+    if (out->failed || drawn == CAIRO_STATUS_NO_MEMORY)
+        return fail_memory(err);
+    if (drawn != CAIRO_STATUS_SUCCESS)
+        return fail(err, WEFT_IO, (where){.file = path}, "cannot draw the picture: %s", cairo_status_to_string(drawn));
+    return WEFT_OK;
+}
+
+weft_status picture_add_svg(const picture *p, const char *path, text *out, weft_error *err)
+{
+    TRY(check_size(p, path, err));
+    return check_drawn(out, paint_svg(p, out), path, err);
 }
 
 weft_status picture_save(const picture *p, const char *path, weft_error *err)
 {
     TRY(picture_check_path(path, err));
-    if (!(p->width <= MAX_SIDE && p->height <= MAX_SIDE))
-        return fail(err, WEFT_BAD_INPUT, (where){.file = path},
-                    "a picture of %.0f x %.0f points; at most %d a side can be drawn, show less", p->width, p->height,
-                    MAX_SIDE);
+    TRY(check_size(p, path, err));
     text out = {0};
-    cairo_status_t drawn = ends_with(path, ".svg") ? paint_svg(p, &out) : paint_png(p, &out);
-    weft_status status;
-    if (out.failed || drawn == CAIRO_STATUS_NO_MEMORY)
-        status = fail_memory(err);
-    else if (drawn != CAIRO_STATUS_SUCCESS)
-        status = fail(err, WEFT_IO, (where){.file = path}, "cannot draw the picture: %s",
-                      cairo_status_to_string(drawn));
-    else
+    weft_status status = check_drawn(&out, ends_with(path, ".svg") ? paint_svg(p, &out) : paint_png(p, &out), path, err);
+    if (status == WEFT_OK)
         status = file_write(path, out.data, out.length, err);
     text_free(&out);
     return status;

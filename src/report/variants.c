@@ -55,6 +55,8 @@ double quantity_of(const weft_metrics *m, quantity q)
         return metrics_score(m, WEFT_TEST);
     case GAP:
         return metrics_score(m, WEFT_TRAIN) - metrics_score(m, WEFT_TEST);
+    case LOSS_GAP:
+        return m->val_loss - m->train_loss;
     default:
         return NAN;
     }

@@ -15,12 +15,12 @@ typedef struct variant {
 /* In order of appearance. NULL: no memory. */
 variant *variants_group(const run_record *runs, size_t n_runs, size_t *n_variants, arena *a);
 
-typedef enum quantity { TRAIN_LOSS, TRAIN_SCORE, VAL_LOSS, VAL_SCORE, GAP, N_QUANTITIES } quantity;
+typedef enum quantity { TRAIN_LOSS, TRAIN_SCORE, VAL_LOSS, VAL_SCORE, GAP, LOSS_GAP, N_QUANTITIES } quantity;
 
 /* How the score of some variants is called: accuracy, or R2, or F1; "score" where their tasks differ. */
 const task_words *variants_words(const variant *variants, size_t n);
 
-/* Scores and their gap (training minus validation); accuracies in per cent. */
+/* Scores and their gap (training minus validation), accuracies in per cent; losses and theirs, the other way round. */
 double quantity_of(const weft_metrics *m, quantity q);
 
 bool run_diverged(const run_record *run);
@@ -41,8 +41,9 @@ weft_status variant_series(const variant *v, quantity q, series *out, arena *a, 
 
 /* Two panels, loss and score, training and validation (curves.c). */
 weft_status curves_figure(const variant *v, figure *f, arena *a, weft_error *err);
-/* Four panels that overlay all variants (comparison.c). */
-weft_status compare_figure(const variant *variants, size_t n, figure *f, arena *a, weft_error *err);
+/* Panels that overlay all variants (comparison.c): losses and scores, four of them; or what training has ahead of validation, two. */
+typedef enum overlay { OVERLAY_CURVES, OVERLAY_GAPS, N_OVERLAYS } overlay;
+weft_status compare_figure(const variant *variants, size_t n, overlay what, figure *f, arena *a, weft_error *err);
 /* Whether lines of a loss span so large a factor that a linear axis would leave nothing to see. */
 bool loss_is_wide(const series *s, size_t n);
 /* A y axis around the finite values of some lines. */
