@@ -78,6 +78,8 @@ typedef struct run_record {
 
 /* Reads a run folder; everything lives in `a`. */
 weft_status run_record_read(const char *folder, run_record *run, arena *a, weft_error *err);
+/* All runs in these folders and below them, in the order of the folders and their names; a folder that holds none is a mistake. */
+weft_status run_records_find(const char *const *folders, size_t n_folders, run_record **runs, size_t *n_runs, arena *a, weft_error *err);
 /* Writes run.json (atomically), everything but the metrics. */
 weft_status run_record_write(const run_record *run, weft_error *err);
 /* One line of metrics.jsonl, with its newline; its numbers read back to the same bits. */
