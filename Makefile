@@ -90,6 +90,15 @@ list_image := $(call plain,$(call names,data,image_))
 list_listener := $(call plain,$(call names,train,listen_))
 list_command := $(call plain,$(call names,cli,cmd_))
 
+# What the report brings along, as the bytes of C arrays: its own files and dygraphs', without the lines that would have a browser look for maps.
+DYGRAPHS := /usr/share/javascript/dygraphs
+ASSETS := page_css page_js dygraphs_css dygraphs_js license
+asset_page_css := src/report/page.css
+asset_page_js := src/report/page.js
+asset_dygraphs_css := $(DYGRAPHS)/dygraph.min.css
+asset_dygraphs_js := $(DYGRAPHS)/dygraph.min.js
+asset_license := src/report/dygraphs.license
+
 all: $(BUILD)/weft $(BUILD)/libweft.a $(BUILD)/libweft.so
 
 $(BUILD)/weft: $(CLI_OBJECTS) $(BUILD)/libweft.a
@@ -121,11 +130,19 @@ $(LISTS): $(BUILD)/gen/%.inc: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' $(list_$*) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+define asset_rule
+$(BUILD)/gen/$(1).inc: $(wildcard $(asset_$(1))) | libs
+	@mkdir -p $$(@D)
+	@grep -v 'sourceMappingURL=' $(asset_$(1)) | od -An -v -tu1 | sed 's/[0-9]\{1,\}/&,/g' > $$@
+endef
+$(foreach asset,$(ASSETS),$(eval $(call asset_rule,$(asset))))
+$(BUILD)/obj/report/assets.o: $(ASSETS:%=$(BUILD)/gen/%.inc)
+
 -include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d)
 
 # ---- Dependencies ----
 libs:
-	@$(PKG_CONFIG) --exists --print-errors $(LIBS) || { echo "weft: libraries are missing; run: make deps"; exit 1; }
+	@$(PKG_CONFIG) --exists --print-errors $(LIBS) && test -e $(asset_dygraphs_js) || { echo "weft: libraries are missing; run: make deps"; exit 1; }
 
 deps:
 	@scripts/deps build $(CROSS)

@@ -104,7 +104,10 @@ static int report(const comparison *c, const char *folder, arena *a)
     }
     if (!records || !n)
         return EXIT_DONE;
-    if (report_compare(folder, records, n, &err) != WEFT_OK)
+    const char *page = path_join(a, folder, "report.html");
+    if (!page)
+        fail_memory(&err);
+    if (!page || report_compare(folder, records, n, &err) != WEFT_OK || report_page(page, records, n, NULL, &err) != WEFT_OK)
         return complain(&err);
     text t = {0};
     report_summary(records, n, false, &t);
@@ -139,11 +142,11 @@ static int compare(args *a, experiment *e)
     if (c) {
         const int reported = report(c, folder, &a->memory);
         code = code == EXIT_DONE ? reported : code;
-        printf("wrote %s: summary.md, compare.svg, compare.png, and for each variant its curves and its run folder\n", folder);
+        printf("wrote %s: report.html, summary.md, compare.svg, compare.png, and for each variant its curves and its run folder\n", folder);
         if (status == WEFT_STOPPED)
             printf("stopped; go on with the same command\n");
         else
-            printf("next: look at %s/compare.png, read %s/summary.md, or weft eval %s%s\n", folder, folder, c->trials[0].folder,
+            printf("next: open %s/report.html in a browser, read %s/summary.md, or weft eval %s%s\n", folder, folder, c->trials[0].folder,
                    trailing_option(c->trials[0].settings.data.allow_trailing));
     }
     comparison_free(c);

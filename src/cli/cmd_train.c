@@ -49,7 +49,7 @@ static void print_result(const run *r, const char *folder, weft_status status, b
     if (r->stopping.restored)
         printf("early stopping: epoch %zu was the last; the model has the parameters of epoch %zu, with the best %s\n", m->epoch, r->stopping.epoch,
                r->settings->train.early_stopping.monitor);
-    printf("wrote %s: config.yaml, metrics.jsonl, model.safetensors%s%s, curves.svg, curves.png\n", folder,
+    printf("wrote %s: config.yaml, metrics.jsonl, model.safetensors%s%s, curves.svg, curves.png, report.html\n", folder,
            best->epoch ? ", best.safetensors" : "", status == WEFT_STOPPED ? "" : ", evaluation.json");
     if (status == WEFT_STOPPED)
         printf("stopped at step %llu; go on with: the same command and --resume\n", (unsigned long long)r->step);
@@ -57,12 +57,16 @@ static void print_result(const run *r, const char *folder, weft_status status, b
         printf("next: weft eval %s%s\n", folder, trailing_option(r->settings->data.allow_trailing));
 }
 
-/* The curves of what the folder holds; also after a stop or a divergence. */
+/* The curves and the page of what the folder holds; also after a stop or a divergence. */
 static weft_status draw(const char *folder, arena *a, weft_error *err)
 {
     run_record record;
+    const char *page = path_join(a, folder, "report.html");
+    if (!page)
+        return fail_memory(err);
     TRY(run_record_read(folder, &record, a, err));
-    return report_curves(&record, err);
+    TRY(report_curves(&record, err));
+    return report_page(page, &record, 1, NULL, err);
 }
 
 static int train(args *a, experiment *e, size_t variant)

@@ -14,6 +14,11 @@ weft_status report_compare(const char *folder, const run_record *runs, size_t n_
  * interpreted: what means something to a terminal or in Markdown is escaped. `t->failed`: no memory. */
 void report_summary(const run_record *runs, size_t n_runs, bool markdown, text *t);
 
+/* The page of all runs: one file of HTML that loads nothing, with every figure also as an SVG in a folder named like it beside it. `path` ends
+ * in .html. Runs
+ * that differ in their seed only are one variant. `n_figures`, if not NULL: how many there are. */
+weft_status report_page(const char *path, const run_record *runs, size_t n_runs, size_t *n_figures, weft_error *err);
+
 /* A grid of grey images, a row a class, its names at the left: .svg or .png by the path's ending.
  * pixels: [rows, columns, height, width], 0 (black) to 1; a cell whose first pixel is NaN stays empty. */
 typedef struct image_grid {
