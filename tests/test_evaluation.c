@@ -3,6 +3,8 @@
 
 #include "run_files.h"
 
+#include "report/report.h"
+
 enum { C = 3, PIXELS = 2 * 5 };
 
 static const unsigned char pixels[2][PIXELS] = {{0, 1, 2, 3, 4, 250, 251, 252, 253, 255}, {9, 8, 7, 6, 5, 4, 3, 2, 1, 0}};
@@ -149,6 +151,60 @@ static void macro_means_are_over_classes_that_occur(void **state)
     assert_true(macro.recall == 0.6 && fabs(macro.f1 - 0.3) < 1e-15);
 }
 
+static void pairs_are_in_the_order_of_their_samples(void **state)
+{
+    (void)state;
+    static const uint32_t confusion[16] = {90, 3, 5, 0, 7, 1, 0, 5, 5, 2, 80, 0, 0, 0, 7, 3};
+    static const confused_pair wanted[] = {{1, 0, 7}, {3, 2, 7}, {0, 2, 5}, {1, 3, 5}, {2, 0, 5}, {0, 1, 3}, {2, 1, 2}};
+    const evaluation_record e = {.n_classes = 4, .confusion = confusion};
+    for (size_t most = 0; most < 10; most++) {
+        confused_pair pairs[10];
+        assert_int_equal(evaluation_confused(&e, pairs, most), MIN(most, COUNT(wanted)));
+        assert_memory_equal(pairs, wanted, MIN(most, COUNT(wanted)) * sizeof *wanted);
+    }
+}
+
+/* C classes with a name of 20 characters; each is taken for the next one once. */
+static const char *scores_of(size_t n_classes, uint32_t right)
+{
+    evaluation_record e = {.data = "x\x1b", .split = "test", .n = 100, .n_classes = n_classes, .calibration.ece = NAN};
+    class_score *classes = arena_array(&memory, n_classes, sizeof *classes);
+    uint32_t *confusion = arena_array(&memory, n_classes * n_classes, sizeof *confusion);
+    text t = {0};
+    for (size_t i = 0; i < n_classes; i++) {
+        classes[i] = (class_score){.name = "\xc3\xa4 long name\x1b[2J of 20", .n = right + 1};
+        confusion[i * n_classes + i] = right;
+        confusion[i * n_classes + (i + 1) % n_classes] += 1;
+    }
+    e.classes = classes;
+    e.confusion = confusion;
+    report_scores(&e, &t);
+    assert_false(t.failed);
+    const char *copy = arena_text(&memory, t.data);
+    text_free(&t);
+    return copy;
+}
+
+static void scores_fit_into_a_terminal(void **state)
+{
+    (void)state;
+    for (size_t n = 2; n < 40; n++)
+        for (uint32_t right = 1; right < 100000000; right *= 10) {
+            const char *said = scores_of(n, right), *line = said;
+            assert_null(strchr(said, 0x1b));
+            for (size_t length = 0; *line; line++) {
+                length = *line == '\n' ? 0 : length + (((unsigned char)*line & 0xc0) != 0x80);
+                assert_true(length <= 100);
+            }
+            if (n <= 10 && right < 100000)
+                assert_has(said, "\n 0 \xc3\xa4 long name\\x.");
+            if (n == 39)
+                assert_has(said, right < 10 ? "\n38 " : "the confusion matrix of 39 classes is too wide");
+        }
+    assert_has(scores_of(10, 7), "\xc3\xa4 long. \xc3\xa4 long.");
+    assert_has(scores_of(12, 7), "     0     1     2");
+}
+
 static void base64_takes_back_what_it_gave_and_nothing_else(void **state)
 {
     (void)state;
@@ -169,6 +225,8 @@ int main(void)
         cmocka_unit_test(a_folder_without_an_evaluation_has_none),
         cmocka_unit_test(broken_evaluations_are_refused),
         cmocka_unit_test(macro_means_are_over_classes_that_occur),
+        cmocka_unit_test(pairs_are_in_the_order_of_their_samples),
+        cmocka_unit_test(scores_fit_into_a_terminal),
         cmocka_unit_test(base64_takes_back_what_it_gave_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -83,6 +83,8 @@ const char *trailing_option(bool allow_trailing);
 experiment *open_experiment(args *a, int *code);
 /* The one variant that --variant names, or the only one. */
 bool choose_variant(const experiment *e, const args *a, size_t *index, int *code);
+/* --split; false: it is none, and that was complained about. */
+bool choose_split(const args *a, weft_split usual, weft_split *split);
 /* -o, or runs/NAME after the experiment file. */
 const char *output_folder(args *a);
 

@@ -187,10 +187,9 @@ static void fill_pixels(const weft_dataset *d, weft_split split, const size_t *i
     }
 }
 
-static weft_status show_grid(args *a, const weft_dataset *d, const char *path, weft_error *err)
+static weft_status show_grid(args *a, const weft_dataset *d, weft_split split, const char *path, weft_error *err)
 {
     const size_t per_class = a->per_class ? (size_t)a->per_class : 10, n = per_class * d->n_classes;
-    const weft_split split = a->split && strcmp(a->split, "test") == 0 ? WEFT_TEST : WEFT_TRAIN;
     const bool image = d->sample.n_dims == 3 && d->sample.dims[0] == 1;
     if (!image)
         return fail(err, WEFT_BAD_INPUT, (where){d->name, 0, 0}, "its samples are not grey images of two dimensions");
@@ -207,11 +206,12 @@ static weft_status show_grid(args *a, const weft_dataset *d, const char *path, w
 static int show(args *a)
 {
     weft_error err = {0};
-    if (a->split && strcmp(a->split, "train") != 0 && strcmp(a->split, "test") != 0)
-        return complain_usage("--split is train or test, not \"%s\"", a->split);
+    weft_split split;
+    if (!choose_split(a, WEFT_TRAIN, &split))
+        return EXIT_USAGE;
     const char *path = a->output ? a->output : "grid.png";
     weft_dataset *d = open_data(a->words[0], a->allow_trailing, &err);
-    const bool good = d && show_grid(a, d, path, &err) == WEFT_OK;
+    const bool good = d && show_grid(a, d, split, path, &err) == WEFT_OK;
     weft_dataset_close(d);
     if (!good)
         return complain(&err);

@@ -63,6 +63,14 @@ bool choose_variant(const experiment *e, const args *a, size_t *index, int *code
     return false;
 }
 
+bool choose_split(const args *a, weft_split usual, weft_split *split)
+{
+    *split = !a->split ? usual : strcmp(a->split, "train") == 0 ? WEFT_TRAIN : WEFT_TEST;
+    if (a->split && *split == WEFT_TEST && strcmp(a->split, "test") != 0)
+        return complain_usage("--split is train or test, not \"%s\"", a->split) == EXIT_DONE;
+    return true;
+}
+
 const char *output_folder(args *a)
 {
     if (a->output)

@@ -43,6 +43,36 @@ class_score evaluation_macro(const evaluation_record *e)
     return mean;
 }
 
+size_t evaluation_confused(const evaluation_record *e, confused_pair *pairs, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < e->n_classes * e->n_classes; i++) {
+        const confused_pair one = {i / e->n_classes, i % e->n_classes, e->confusion[i]};
+        if (!one.n || one.label == one.prediction)
+            continue;
+        size_t place = n;
+        while (place > 0 && pairs[place - 1].n < one.n)
+            place--;
+        if (place == most)
+            continue;
+        n = MIN(n + 1, most);
+        memmove(&pairs[place + 1], &pairs[place], (n - 1 - place) * sizeof one);
+        pairs[place] = one;
+    }
+    return n;
+}
+
+double calibration_excess(const calibration *c)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < CALIBRATION_BINS; i++) {
+        sum += (double)c->bins[i].n * (c->bins[i].confidence - c->bins[i].accuracy);
+        n += c->bins[i].n;
+    }
+    return sum / (double)n;
+}
+
 /* ---- Writing ---- */
 
 static void begin_item(text *t, const char *list, size_t i) { text_printf(t, i ? ",\n  " : ",\n \"%s\": [\n  ", list); }

@@ -175,7 +175,7 @@ typedef struct worst_sample {
     const unsigned char *pixels; /* [channels, height, width]; NULL: it is no picture */
 } worst_sample;
 
-enum { N_WORST = 25 };
+enum { N_WORST = 25 }; /* that are shown, where nobody wants another number */
 
 typedef struct image_size {
     size_t channels, height, width;
@@ -205,6 +205,15 @@ typedef struct evaluation_record {
 
 /* The means of precision, recall and F1 over the classes that some sample has or was taken for; `n` is how many these are. */
 class_score evaluation_macro(const evaluation_record *e);
+/* A label that is taken for another. */
+typedef struct confused_pair {
+    size_t label, prediction, n;
+} confused_pair;
+
+/* The pairs with the most samples, the most first; at most `most` of them. Returns how many there are. */
+size_t evaluation_confused(const evaluation_record *e, confused_pair *pairs, size_t most);
+/* By how much the probability of answers lies above the share that is right, in the mean; below 0: they are surer than they say. NaN: not known. */
+double calibration_excess(const calibration *c);
 /* The content of evaluation.json. */
 void evaluation_print(const evaluation_record *e, text *t);
 /* evaluation.json in a folder. */

@@ -19,6 +19,12 @@ void report_summary(const run_record *runs, size_t n_runs, bool markdown, text *
  * that differ in their seed only are one variant. `n_figures`, if not NULL: how many there are. */
 weft_status report_page(const char *path, const run_record *runs, size_t n_runs, size_t *n_figures, weft_error *err);
 
+/* What an evaluation says, in lines of at most 100 columns for a terminal. */
+void report_scores(const evaluation_record *e, text *t);
+/* In `folder`, which is made: evaluation.json, and what can be drawn of it, confusion, reliability and worst, each as SVG and PNG. Appends the
+ * files' names to `names`. */
+weft_status report_evaluation(const char *folder, const evaluation_record *e, text *names, weft_error *err);
+
 /* A grid of grey images, a row a class, its names at the left: .svg or .png by the path's ending.
  * pixels: [rows, columns, height, width], 0 (black) to 1; a cell whose first pixel is NaN stays empty. */
 typedef struct image_grid {

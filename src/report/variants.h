@@ -56,6 +56,8 @@ typedef enum word_form { WORDS_PLAIN, WORDS_MARKDOWN, WORDS_HTML } word_form;
 
 /* A user's word in a text: what could confuse a terminal, or mean something in Markdown or HTML, is escaped. */
 void words_add(text *t, const char *string, word_form form);
+/* The same on a terminal, in a column of `width` characters: cut to them, and the end of what is cut is a '.'. */
+void words_add_cell(text *t, const char *string, size_t width, bool right);
 /* What stands between a mean and its spread: "+-" on a terminal, which may be one of ASCII. */
 const char *plus_minus(word_form form);
 

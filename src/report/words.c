@@ -31,4 +31,22 @@ void words_add(text *t, const char *string, word_form form)
     text_free(&clean);
 }
 
+void words_add_cell(text *t, const char *string, size_t width, bool right)
+{
+    text cell = {0};
+    size_t n = 0, kept = 0; /* kept: the bytes of width - 1 characters */
+    text_add_escaped(&cell, string);
+    for (size_t i = 0; i < cell.length; i++) {
+        n += ((unsigned char)cell.data[i] & 0xc0) != 0x80;
+        kept = n < width ? i + 1 : kept;
+    }
+    const size_t missing = n < width ? width - n : 0;
+    text_printf(t, "%*s", right ? (int)missing : 0, "");
+    text_add_bytes(t, cell.data ? cell.data : "", n > width ? kept : cell.length);
+    text_add(t, n > width ? "." : "");
+    text_printf(t, "%*s", right ? 0 : (int)missing, "");
+    t->failed = t->failed || cell.failed;
+    text_free(&cell);
+}
+
 const char *plus_minus(word_form form) { return form == WORDS_PLAIN ? "+-" : "\xc2\xb1"; }

@@ -56,39 +56,57 @@ static image_size picture_of(const weft_dataset *data)
     return fits ? (image_size){s->dims[0], s->dims[1], s->dims[2]} : (image_size){0};
 }
 
-/* A sample's numbers as bytes: as they are, or spread over the range of the split. */
-static const unsigned char *pixels_of(const weft_dataset *data, weft_split split, const double range[2], size_t index, arena *a)
+/* From the highest loss on; samples that the loss passes over are none of them. NULL: no memory; the caller frees it. */
+static ranked *rank(const evaluation *e, size_t *n)
+{
+    ranked *all = calloc(MAX(e->n, 1), sizeof *all);
+    *n = 0;
+    for (size_t i = 0; all && i < e->n; i++)
+        if (!isnan(e->answers[i].probability))
+            all[(*n)++] = (ranked){isnan(e->answers[i].loss) ? INFINITY : e->answers[i].loss, i};
+    if (all)
+        qsort(all, *n, sizeof *all, by_loss);
+    return all;
+}
+
+/* Numbers as bytes: as they are, or what lies between a lowest and a highest spread over 0..255. */
+typedef struct byte_scale {
+    double low, per_step;
+} byte_scale;
+
+static byte_scale scale_of(const weft_dataset *data, weft_split split)
+{
+    double min, max;
+    if (data->type == DTYPE_U8)
+        return (byte_scale){0, 1};
+    data_range(data, split, &min, &max);
+    min = fmin(min, 0);
+    return (byte_scale){min, max > min ? 255 / (max - min) : 0};
+}
+
+static const unsigned char *pixels_of(const weft_dataset *data, const void *samples, size_t index, byte_scale scale, arena *a)
 {
     unsigned char *pixels = arena_alloc(a, data->features);
-    for (size_t i = 0; pixels && i < data->features; i++) {
-        const double value = number_at(data->type, data->split[split].samples, index * data->features + i);
-        pixels[i] = (unsigned char)(data->type == DTYPE_U8 ? value : range[1] > range[0] ? round(255 * (value - range[0]) / (range[1] - range[0])) : 0);
-    }
+    for (size_t i = 0; pixels && i < data->features; i++)
+        pixels[i] = (unsigned char)rint((number_at(data->type, samples, index * data->features + i) - scale.low) * scale.per_step);
     return pixels;
 }
 
 static weft_status find_worst(const weft_dataset *data, weft_split split, const evaluation *e, evaluation_record *out, arena *a)
 {
-    double range[2] = {0};
-    ranked *all = calloc(MAX(e->n, 1), sizeof *all);
-    worst_sample *worst = arena_array(a, N_WORST, sizeof *worst);
-    size_t n = 0;
-    for (size_t i = 0; all && i < e->n; i++)
-        if (!isnan(e->answers[i].probability))
-            all[n++] = (ranked){isnan(e->answers[i].loss) ? INFINITY : e->answers[i].loss, i};
+    size_t n;
+    ranked *all = rank(e, &n);
+    out->n_worst = MIN(n, out->n_worst);
+    worst_sample *worst = arena_array(a, MAX(out->n_worst, 1), sizeof *worst);
     weft_status status = all && worst ? WEFT_OK : WEFT_NO_MEMORY;
-    if (status == WEFT_OK)
-        qsort(all, n, sizeof *all, by_loss);
-    out->image = picture_of(data);
     out->worst = worst;
-    out->n_worst = MIN(n, (size_t)N_WORST);
-    if (out->image.channels && data->type != DTYPE_U8)
-        data_range(data, split, &range[0], &range[1]);
+    out->image = picture_of(data);
+    const byte_scale scale = out->image.channels ? scale_of(data, split) : (byte_scale){0};
     for (size_t i = 0; status == WEFT_OK && i < out->n_worst; i++) {
         const size_t index = all[i].index;
         const answer *said = &e->answers[index];
         worst[i] = (worst_sample){index, said->label, said->prediction, (double)said->probability, (double)said->loss, NULL};
-        if (out->image.channels && !(worst[i].pixels = pixels_of(data, split, range, index, a)))
+        if (out->image.channels && !(worst[i].pixels = pixels_of(data, data->split[split].samples, index, scale, a)))
             status = WEFT_NO_MEMORY;
     }
     free(all);
@@ -156,7 +174,7 @@ static weft_status assess_labels(const weft_trainer *t, weft_split split, const 
     return WEFT_OK;
 }
 
-weft_status trainer_assess(weft_trainer *t, weft_split split, evaluation_record *out, arena *a, weft_error *err)
+weft_status trainer_assess(weft_trainer *t, weft_split split, size_t n_worst, evaluation_record *out, arena *a, weft_error *err)
 {
     static weft_status (*const assess[WEFT_N_TASKS])(const weft_trainer *, weft_split, const evaluation *, evaluation_record *, arena *) = {
         assess_classes, assess_numbers, assess_labels};
@@ -170,6 +188,6 @@ weft_status trainer_assess(weft_trainer *t, weft_split split, evaluation_record 
     }
     TRY(trainer_evaluate_split(t, split, &e, err));
     *out = (evaluation_record){.data = t->data->name, .split = split == WEFT_TRAIN ? "train" : "test", .task = t->task, .n = e.n, .loss = e.loss,
-                               .calibration.ece = NAN};
+                               .calibration.ece = NAN, .n_worst = t->task == WEFT_CLASSIFICATION ? n_worst : 0};
     return assess[t->task](t, split, &e, out, a) == WEFT_OK ? WEFT_OK : fail_memory(err);
 }

@@ -16,7 +16,7 @@ static weft_status hear(void *self, const run *r, event_kind event, weft_error *
         unlink(path); /* what it says of the model holds no longer */
         return WEFT_OK;
     }
-    TRY(trainer_assess(r->trainer, WEFT_TEST, &e, r->memory, err));
+    TRY(trainer_assess(r->trainer, WEFT_TEST, N_WORST, &e, r->memory, err));
     return evaluation_write(r->folder, &e, err);
 }
 

@@ -150,8 +150,8 @@ number_score evaluation_number(const evaluation *e, size_t t);
 weft_status evaluation_label(const evaluation *e, size_t t, label_score *out);
 /* Fills the score of a task whose targets are numbers. */
 weft_status evaluation_score(evaluation *e, weft_task task, weft_error *err);
-/* All that can be said of the model over a split; in the arena. (assess.c) */
-weft_status trainer_assess(weft_trainer *t, weft_split split, evaluation_record *out, arena *a, weft_error *err);
+/* All that can be said of the model over a split, with so many of its worst samples; in the arena. (assess.c) */
+weft_status trainer_assess(weft_trainer *t, weft_split split, size_t n_worst, evaluation_record *out, arena *a, weft_error *err);
 
 /* ---- A run (run.c) and what it leaves behind (listen_*.c) ---- */
 
