@@ -167,7 +167,7 @@ static void pairs_are_in_the_order_of_their_samples(void **state)
 /* C classes with a name of 20 characters; each is taken for the next one once. */
 static const char *scores_of(size_t n_classes, uint32_t right)
 {
-    evaluation_record e = {.data = "x\x1b", .split = "test", .n = 100, .n_classes = n_classes, .calibration.ece = NAN};
+    evaluation_record e = {.data = "x\x1b", .split = "test", .n = 100, .n_classes = n_classes, .calibration = {1, {{100, 1, 0}}}};
     class_score *classes = arena_array(&memory, n_classes, sizeof *classes);
     uint32_t *confusion = arena_array(&memory, n_classes * n_classes, sizeof *confusion);
     text t = {0};
@@ -202,6 +202,7 @@ static void scores_fit_into_a_terminal(void **state)
                 assert_has(said, right < 10 ? "\n38 " : "the confusion matrix of 39 classes is too wide");
         }
     assert_has(scores_of(10, 7), "\xc3\xa4 long. \xc3\xa4 long.");
+    assert_has(scores_of(3, 7), "expected calibration error 100.00 % (15 equal bins; Guo et al., 2017):\nin the mean, probabilities are 100.00 % too high\n");
     assert_has(scores_of(12, 7), "     0     1     2");
 }
 

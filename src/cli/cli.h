@@ -13,7 +13,7 @@ typedef struct args {
     const char *output, *data, *variant, *split, *invert, *fit;
     const char **sets;
     size_t n_sets;
-    uint64_t seed, threads, jobs, per_class, steps, seeds, top;
+    uint64_t seed, threads, jobs, per_class, worst, steps, seeds, top;
     double from, to;
     bool seed_given, allow_trailing, json, plan, resume, force, quiet, quick, best, help;
     const char **words; /* what is no option */

@@ -7,6 +7,8 @@ static const option_spec options[] = {
     {0, "data", "NAME|PATH", "the data set; default: the one that the model was trained on", OPTION_TEXT, offsetof(args, data), 0, 0},
     {0, "split", "train|test", "which part of it; default: test", OPTION_TEXT, offsetof(args, split), 0, 0},
     OPTION_BEST,
+    {'o', "output", "DIR", "also draw the confusion matrix, the calibration and the worst images there", OPTION_TEXT, offsetof(args, output), 0, 0},
+    {0, "worst", "N", "how many of the samples with the highest loss; default: 25", OPTION_NUMBER, offsetof(args, worst), 1, 500},
     OPTION_ALLOW_TRAILING,
     OPTION_THREADS,
     OPTION_JSON,
@@ -21,23 +23,43 @@ static const char *loss_of(const weft_model *m, const weft_dataset *data)
     return m->loss ? m->loss : usual[data->task];
 }
 
-static void print(const evaluation_record *e, bool json)
+/* A run's own evaluation is of the model that it left and of its validation split: what its report is drawn from. */
+static bool check_output(args *a)
 {
-    text t = {0};
-    (json ? evaluation_print : report_scores)(e, &t);
-    fputs(t.data && !t.failed ? t.data : "", stdout);
-    text_free(&t);
+    const char *record = a->output ? path_join(&a->memory, a->output, "run.json") : NULL;
+    if (!record || !file_exists(record))
+        return true;
+    complain_usage("%s: it holds a run, and that run's evaluation; choose another folder with -o", a->output);
+    return false;
 }
 
-static int evaluate(args *a, weft_model *m, const weft_dataset *data, weft_split split, weft_error *err)
+static weft_status tell(const args *a, const evaluation_record *e, weft_error *err)
+{
+    text said = {0}, names = {0};
+    (a->json ? evaluation_print : report_scores)(e, &said);
+    weft_status status = said.failed ? fail_memory(err) : WEFT_OK;
+    if (status == WEFT_OK) {
+        fputs(said.data, stdout);
+        status = a->output ? report_evaluation(a->output, e, &names, err) : WEFT_OK;
+    }
+    if (status == WEFT_OK && a->output)
+        fprintf(a->json ? stderr : stdout, "%swrote %s: %s\n", a->json ? "" : "\n", a->output, names.data);
+    else if (status == WEFT_OK && !a->json && e->task == WEFT_CLASSIFICATION)
+        printf("\nnext: -o DIR draws the confusion matrix, the calibration and the %zu worst samples\n", e->n_worst);
+    text_free(&said);
+    text_free(&names);
+    return status;
+}
+
+static weft_status evaluate(args *a, weft_model *m, const weft_dataset *data, weft_split split, weft_error *err)
 {
     evaluation_record e;
     weft_trainer *t = weft_trainer_create(m, data, &(weft_options){.loss = loss_of(m, data), .scale = m->scale, .threads = (int)a->threads}, err);
-    const bool good = t && trainer_assess(t, split, N_WORST, &e, &a->memory, err) == WEFT_OK;
-    if (good)
-        print(&e, a->json);
+    weft_status status = t ? trainer_assess(t, split, a->worst ? (size_t)a->worst : N_WORST, &e, &a->memory, err) : err->status;
+    if (status == WEFT_OK)
+        status = tell(a, &e, err);
     weft_trainer_free(t);
-    return good ? EXIT_DONE : complain(err);
+    return status;
 }
 
 static int run_it(args *a)
@@ -45,7 +67,7 @@ static int run_it(args *a)
     weft_error err = {0};
     weft_split split;
     const char *path;
-    if (!choose_split(a, WEFT_TEST, &split))
+    if (!choose_split(a, WEFT_TEST, &split) || !check_output(a))
         return EXIT_USAGE;
     weft_model *m = open_model(a, &path, &err);
     if (!m)
@@ -55,10 +77,10 @@ static int run_it(args *a)
         return complain_usage("%s: it does not say what it was trained on; name a data set with --data", path);
     }
     weft_dataset *data = open_data(a->data ? a->data : m->data, a->allow_trailing, &err);
-    const int code = data ? evaluate(a, m, data, split, &err) : complain(&err);
+    const weft_status status = data ? evaluate(a, m, data, split, &err) : err.status;
     weft_model_free(m);
     weft_dataset_close(data);
-    return code;
+    return status == WEFT_OK ? EXIT_DONE : complain(&err);
 }
 
 const command cmd_eval = {
@@ -66,6 +88,7 @@ const command cmd_eval = {
     .words = "DIR|MODEL",
     .help = "loss, accuracy with its interval, scores a class, confusion matrix, calibration; R2, MAE, RMSE of numbers; F1, AUROC of labels",
     .examples = "  weft eval runs/adam\n"
+                "  weft eval runs/adam -o evaluation --worst 50\n"
                 "  weft eval runs/adam --best --json\n"
                 "  weft eval runs/adam/model.safetensors --data fashion-mnist --split train\n",
     .min_words = 1,

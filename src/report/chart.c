@@ -390,15 +390,5 @@ void figure_draw(cairo_t *cr, const void *of)
 
 weft_status figure_save(const figure *f, const char *folder, const char *name, weft_error *err)
 {
-    static const char *const endings[] = {".svg", ".png"};
-    picture p = {.width = f->width, .height = f->height, .draw = figure_draw, .of = f};
-    arena a = {0};
-    weft_status status = WEFT_OK;
-    for (size_t i = 0; i < COUNT(endings) && status == WEFT_OK; i++) {
-        char *file = arena_printf(&a, "%s%s", name, endings[i]);
-        char *path = file ? path_join(&a, folder, file) : NULL;
-        status = path ? picture_save(&p, path, err) : fail_memory(err);
-    }
-    arena_deinit(&a);
-    return status;
+    return picture_save_as(&(picture){.width = f->width, .height = f->height, .draw = figure_draw, .of = f}, folder, name, err);
 }

@@ -22,6 +22,8 @@ typedef struct picture {
 /* By the path's ending, in any case. */
 weft_status picture_check_path(const char *path, weft_error *err);
 weft_status picture_save(const picture *p, const char *path, weft_error *err);
+/* NAME.svg and NAME.png in `folder`. */
+weft_status picture_save_as(const picture *p, const char *folder, const char *name, weft_error *err);
 cairo_status_t picture_collect(void *text, const unsigned char *data, unsigned int n); /* a writer of cairo's, into a text */
 /* Appends the same to a text, as SVG. `path` is for messages. */
 weft_status picture_add_svg(const picture *p, const char *path, text *out, weft_error *err);

@@ -1,4 +1,4 @@
-/* The confusion matrix, and the reliability diagram. */
+/* The confusion matrix. */
 #include "report/evaluation.h"
 #include "report/tiles.h"
 
@@ -9,7 +9,7 @@
 #define MANY_NAMES 40   /* from here on there is no room for them, */
 #define MANY_NUMBERS 20 /* nor for numbers in cells: they are pixels of an image */
 
-static const ink head_ink = {11.5, true, 0x1a1a1a}, name_ink = {10.5, false, 0x1a1a1a}, tick_ink = {10, false, 0x4d4d4d};
+static const ink head_ink = {11.5, true, 0x1a1a1a}, name_ink = {10.5, false, 0x1a1a1a};
 
 const char *evaluation_class_name(const evaluation_record *e, size_t i, arena *a)
 {
@@ -126,61 +126,5 @@ weft_status confusion_picture(const evaluation_record *e, picture *out, arena *a
         return WEFT_OK;
     const double side = 2 * MARGIN + names_width(e) + cell(e) * (double)e->n_classes;
     *out = (picture){.width = side + 20, .height = side, .draw = draw_matrix, .of = e};
-    return WEFT_OK;
-}
-
-/* ---- Reliability ---- */
-
-#define SIDE 240.0
-#define LEFT 54.0
-
-/* What a probability is wrong by reaches to the diagonal: too sure of itself, or not sure enough. */
-static void draw_bin(cairo_t *cr, const calibration_bin *b, size_t i, box plot)
-{
-    const double width = plot.width / CALIBRATION_BINS, x = plot.x + width * (double)i, bottom = plot.y + plot.height;
-    const double low = fmin(b->accuracy, b->confidence), high = fmax(b->accuracy, b->confidence);
-    if (b->n == 0)
-        return;
-    ink_color(cr, look_color(0, false), 0.75);
-    cairo_rectangle(cr, x + 1, bottom - low * plot.height, width - 2, low * plot.height);
-    cairo_fill(cr);
-    ink_color(cr, look_color(b->confidence > b->accuracy, false), 0.4);
-    cairo_rectangle(cr, x + 1, bottom - high * plot.height, width - 2, (high - low) * plot.height);
-    cairo_fill(cr);
-}
-
-static void draw_reliability(cairo_t *cr, const void *of)
-{
-    static const char *const labels[] = {"0", "0.5", "1"};
-    const calibration *c = &((const evaluation_record *)of)->calibration;
-    const box plot = {MARGIN + LEFT, MARGIN + 8, SIDE, SIDE};
-    for (size_t i = 0; i < CALIBRATION_BINS; i++)
-        draw_bin(cr, &c->bins[i], i, plot);
-    cairo_set_line_width(cr, 1);
-    ink_color(cr, 0x808080, 1);
-    cairo_rectangle(cr, plot.x, plot.y, plot.width, plot.height);
-    cairo_move_to(cr, plot.x, plot.y + plot.height);
-    cairo_line_to(cr, plot.x + plot.width, plot.y);
-    cairo_stroke(cr);
-    for (size_t i = 0; i < COUNT(labels); i++) {
-        const double at = (double)i / 2;
-        ink_text(cr, tick_ink, plot.x - 6, plot.y + (1 - at) * plot.height + 4, 1, labels[i]);
-        ink_text(cr, tick_ink, plot.x + at * plot.width, plot.y + plot.height + 15, 0.5, labels[i]);
-    }
-    ink_text(cr, tick_ink, plot.x + plot.width / 2, plot.y + plot.height + 32, 0.5, "probability that was given");
-    cairo_save(cr);
-    cairo_translate(cr, plot.x - 34, plot.y + plot.height / 2);
-    cairo_rotate(cr, -M_PI / 2);
-    ink_text(cr, tick_ink, 0, 0, 0.5, "share that was right");
-    cairo_restore(cr);
-}
-
-weft_status reliability_picture(const evaluation_record *e, picture *out, arena *a, weft_error *err)
-{
-    (void)a;
-    (void)err;
-    *out = (picture){0};
-    if (isfinite(e->calibration.ece))
-        *out = (picture){.width = 2 * MARGIN + LEFT + SIDE, .height = 2 * MARGIN + SIDE + 40, .draw = draw_reliability, .of = e};
     return WEFT_OK;
 }

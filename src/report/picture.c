@@ -147,6 +147,20 @@ weft_status picture_save(const picture *p, const char *path, weft_error *err)
     return status;
 }
 
+weft_status picture_save_as(const picture *p, const char *folder, const char *name, weft_error *err)
+{
+    static const char *const endings[] = {".svg", ".png"};
+    arena a = {0};
+    weft_status status = WEFT_OK;
+    for (size_t i = 0; i < COUNT(endings) && status == WEFT_OK; i++) {
+        char *file = arena_printf(&a, "%s%s", name, endings[i]);
+        char *path = file ? path_join(&a, folder, file) : NULL;
+        status = path ? picture_save(p, path, err) : fail_memory(err);
+    }
+    arena_deinit(&a);
+    return status;
+}
+
 /* ---- Text ---- */
 
 cairo_t *ink_ruler(void)

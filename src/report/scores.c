@@ -94,8 +94,8 @@ static void add_calibration(const calibration *c, text *t)
     if (isnan(c->ece))
         return;
     const double excess = 100 * calibration_excess(c);
-    text_printf(t, "\nexpected calibration error %.2f %% (%d equal bins; Guo et al., 2017); in the mean, probabilities are %.2f %% too %s\n", 100 * c->ece,
-                CALIBRATION_BINS, fabs(excess), excess < 0 ? "low" : "high");
+    text_printf(t, "\nexpected calibration error %.2f %% (%d equal bins; Guo et al., 2017):\nin the mean, probabilities are %.2f %% too %s\n",
+                100 * c->ece, CALIBRATION_BINS, fabs(excess), excess < 0 ? "low" : "high");
 }
 
 static void add_classification(const evaluation_record *e, text *t)
