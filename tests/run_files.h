@@ -12,7 +12,7 @@
 static char folder[] = "/tmp/weft-report-XXXXXX";
 static arena memory; /* of all tests */
 
-static const char *in_folder(const char *name)
+static inline const char *in_folder(const char *name)
 {
     return path_join(&memory, folder, name);
 }

@@ -17,23 +17,6 @@ static const char *summary_of(const run_record *runs, size_t n, bool markdown)
     return copy;
 }
 
-/* The sentences without their line breaks. */
-static const char *sentences_of(const run_record *runs, size_t n)
-{
-    char *whole = arena_text(&memory, summary_of(runs, n, false));
-    char *start = strstr(whole, "\nWhat the numbers say");
-    if (!start)
-        return "";
-    char *to = start;
-    for (const char *c = start; *c; c++) {
-        bool broken = *c == '\n' && strncmp(c, "\n  ", 3) == 0;
-        *to++ = broken ? ' ' : *c;
-        c += broken ? 2 : 0;
-    }
-    *to = '\0';
-    return start;
-}
-
 /* ---- Axes ---- */
 
 static void ticks_of_epochs_are_whole_rising_and_few(void **state)
@@ -441,162 +424,6 @@ static void names_mean_nothing_in_markdown_or_a_terminal(void **state)
     assert_lacks(summary_of(runs, 1, false), "\x1b");
 }
 
-/* ---- Sentences ---- */
-
-static void scaling_is_told_from_the_numbers(void **state)
-{
-    (void)state;
-    run_record runs[] = {make_run("unscaled", 1, (course){10, {31.2, 2.3}, {15, 10}, {15, 10}}),
-                         make_run("scaled", 1, (course){10, {0.837, 0.4}, {80, 86}, {79, 84.9}})};
-    runs[0].scale = 1;
-    assert_has(sentences_of(runs, 2),
-               "Input scale: scaled (inputs / 255) against unscaled (inputs as they are): after 10 epochs "
-               "validation accuracy 84.90 % instead of 10.00 %; the first epoch's training loss was "
-               "0.837 instead of 31.2.");
-    runs[0].scale = 255;
-    runs[1].scale = 1;
-    assert_has(sentences_of(runs, 2),
-               "scaled (inputs as they are) against unscaled (inputs / 255): after 10 epochs validation "
-               "accuracy 84.90 % instead of 10.00 %");
-}
-
-static void the_run_of_the_same_length_is_compared(void **state)
-{
-    (void)state;
-    run_record runs[] = {make_run("long", 1, (course){20, {0.8, 0.3}, {80, 88}, {79, 87}}),
-                         make_run("short", 1, (course){10, {0.8, 0.4}, {80, 86}, {79, 84}}),
-                         make_run("unscaled", 1, (course){10, {31, 2}, {10, 10}, {10, 10}}),
-                         make_run("adam", 1, (course){20, {0.4, 0.1}, {85, 95}, {84, 89}})};
-    runs[2].scale = 1;
-    runs[3].optimizer = "adam lr=0.001";
-    const char *told = sentences_of(runs, COUNT(runs));
-    assert_has(told, "short (inputs / 255) against unscaled");
-    assert_has(told, "adam reached the training loss that long ended with (0.300)");
-    assert_lacks(told, "Depth");
-}
-
-static void optimizers_are_compared_under_one_schedule(void **state)
-{
-    (void)state;
-    run_record runs[] = {make_run("sgd", 1, (course){20, {0.8, 0.3}, {80, 88}, {79, 87}}),
-                         make_run("adam", 1, (course){20, {0.49, 0.11}, {85, 95}, {84, 89}}),
-                         make_run("adam that slows down", 1, (course){20, {0.49, 0.09}, {85, 95}, {84, 89}})};
-    runs[1].optimizer = runs[2].optimizer = "adam lr=0.001";
-    runs[2].schedule = "step_lr 5";
-    assert_has(sentences_of(runs, 3), "training loss is 0.110 (adam) and 0.300 (sgd)");
-    assert_lacks(sentences_of(&runs[1], 2), "Optimizer");
-    runs[1].schedule = "step_lr 4";
-    assert_lacks(sentences_of(runs, 3), "Optimizer");
-}
-
-static void the_quicker_optimizer_is_the_one_that_took_fewer_epochs(void **state)
-{
-    (void)state;
-    run_record runs[] = {make_run("sgd", 1, (course){21, {0.8, 0.3}, {80, 88}, {79, 87}}),
-                         make_run("adam", 1, (course){20, {0.49, 0.11}, {85, 95}, {84, 89}})};
-    runs[1].optimizer = "adam lr=0.001";
-    /* adam falls by 0.02 an epoch, sgd by 0.025 to 0.325 after the 20 epochs that both have */
-    assert_has(sentences_of(runs, 2),
-               "adam reached the training loss that sgd ended with (0.325) after 10 epochs (15.0 s of "
-               "training), sgd after 20 (30.0 s of training)");
-    run_record swapped[] = {runs[1], runs[0]};
-    swapped[0].variant = "sgd";
-    swapped[1].variant = "adam";
-    assert_has(sentences_of(swapped, 2), "sgd reached the training loss that adam ended with (0.325) after 10 epochs");
-    ((weft_metrics *)runs[0].metrics)[4].train_loss = 0.2; /* its best is in the middle */
-    assert_has(sentences_of(runs, 2), "that sgd had at its best (0.200) after 5 epochs");
-    runs[0] = make_run("sgd", 1, (course){1, {0.8, 0.8}, {80, 80}, {79, 79}});
-    assert_has(sentences_of(runs, 2), "both took equally long, 1 epoch, to the training loss 0.800");
-}
-
-static void the_gap_over_depth_follows_the_numbers(void **state)
-{
-    (void)state;
-    static const char *const models[] = {"linear 1000, relu, linear 512, relu, linear 10", "linear 10",
-                                         "linear 1000, relu, linear 10"};
-    static const char *const names[] = {"two", "none", "one"};
-    static const struct {
-        double gaps[3];
-        const char *told;
-    } cases[] = {
-        {{6, 1.2, 5.5},
-         "grew with depth, from 1.20 points (none, 0 hidden layers) to 5.50 (one, 1 hidden layer) to 6.00 (two, "
-         "2 hidden layers)"},
-        {{1, 6, 5}, "shrank with depth, from 6.00 points (none, 0 hidden layers) to 5.00 (one"},
-        {{4, 1, 5},
-         "did not grow steadily with depth: 1.00 points (none, 0 hidden layers), 5.00 (one, 1 hidden layer), 4.00 "
-         "(two"},
-    };
-    run_record runs[3];
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        for (size_t k = 0; k < 3; k++) {
-            runs[k] = make_run(names[k], 1, (course){4, {0.8, 0.3}, {80, 88 + cases[i].gaps[k]}, {79, 88}});
-            runs[k].model = models[k];
-        }
-        assert_has(sentences_of(runs, 3), cases[i].told);
-        assert_lacks(sentences_of(runs, 3), "Optimizer");
-    }
-    runs[0].model = "linear 2000, relu, linear 10";
-    runs[0].n_parameters = 1590010;
-    assert_has(sentences_of((run_record[]){runs[0], runs[2]}, 2),
-               "with the number of parameters, from 5.00 points (one, 795010 "
-               "parameters)");
-}
-
-static void differences_within_noise_are_called_so(void **state)
-{
-    (void)state;
-    run_record runs[6];
-    for (size_t i = 0; i < 6; i++) {
-        double wobble = (double)(i % 3) - 1;
-        runs[i] = make_run(i < 3 ? "scaled" : "raw", i % 3,
-                           (course){4, {0.8, 0.3}, {80, 90}, {79, (i < 3 ? 88.5 : 88) + wobble}});
-        runs[i].scale = i < 3 ? 255 : 1;
-    }
-    assert_has(sentences_of(runs, 6), "88.50 +- 1.00 % instead of 88.00 +- 1.00 % (within noise)");
-    assert_lacks(sentences_of(runs, 6), "one seed only");
-    for (size_t i = 0; i < 3; i++) /* 2.5 points are more than twice sqrt(1/3 + 1/3) */
-        ((weft_metrics *)runs[i].metrics)[3].val_acc += 0.02;
-    assert_lacks(sentences_of(runs, 6), "within noise");
-    assert_has(sentences_of((run_record[]){runs[0], runs[3]}, 2), "one seed only");
-}
-
-static void diverged_runs_are_told_and_never_dropped(void **state)
-{
-    (void)state;
-    run_record runs[] = {make_run("sgd", 1, (course){4, {0.8, 0.3}, {80, 88}, {79, 87}}),
-                         make_run("fast", 1, (course){2, {9, 99}, {10, 10}, {10, 10}}),
-                         make_run("sgd", 2, (course){0})};
-    runs[1].optimizer = "sgd lr=10";
-    runs[1].status = runs[2].status = "diverged";
-    runs[1].message = "the loss of step 812 is not finite; layer 2";
-    const char *told = sentences_of(runs, 3);
-    assert_has(told, "Diverged: fast after 2 epochs: the loss of step 812 is not finite; layer 2.");
-    assert_has(told, "Diverged: sgd, 1 of 2 seeds; seed 2 after 0 epochs.");
-    assert_has(
-        told,
-        "Optimizer: after 4 epochs training loss is 0.300 (sgd), validation accuracy 87.00 % (sgd); fast diverged.");
-    assert_has(summary_of(runs, 3, false), "diverged: the loss of step 812");
-}
-
-static void nothing_is_said_where_nothing_can_be_compared(void **state)
-{
-    (void)state;
-    run_record runs[] = {make_run("a", 1, (course){4, {0.8, 0.3}, {80, 88}, {79, 87}}),
-                         make_run("b", 1, (course){4, {0.7, 0.2}, {80, 88}, {79, 87}})};
-    assert_string_equal(sentences_of(runs, 2), ""); /* the same settings */
-    runs[1].optimizer = "adam";
-    runs[1].scale = 1;
-    assert_string_equal(sentences_of(runs, 2), ""); /* two differences */
-    runs[1].scale = 255;
-    runs[1].batch = 64;
-    assert_string_equal(sentences_of(runs, 2), "");
-    runs[1].batch = 32;
-    runs[1].n_epochs = 0;
-    assert_string_equal(sentences_of(runs, 2), "");
-    assert_string_equal(sentences_of(runs, 0), "");
-}
-
 /* ---- A comparison's folder ---- */
 
 static void a_comparison_leaves_its_figures_and_a_page_that_leads_to_them(void **state)
@@ -670,14 +497,6 @@ int main(void)
         cmocka_unit_test(seeds_are_told_as_mean_and_deviation),
         cmocka_unit_test(columns_of_the_table_stand_below_each_other),
         cmocka_unit_test(names_mean_nothing_in_markdown_or_a_terminal),
-        cmocka_unit_test(scaling_is_told_from_the_numbers),
-        cmocka_unit_test(the_run_of_the_same_length_is_compared),
-        cmocka_unit_test(optimizers_are_compared_under_one_schedule),
-        cmocka_unit_test(the_quicker_optimizer_is_the_one_that_took_fewer_epochs),
-        cmocka_unit_test(the_gap_over_depth_follows_the_numbers),
-        cmocka_unit_test(differences_within_noise_are_called_so),
-        cmocka_unit_test(diverged_runs_are_told_and_never_dropped),
-        cmocka_unit_test(nothing_is_said_where_nothing_can_be_compared),
         cmocka_unit_test(a_comparison_leaves_its_figures_and_a_page_that_leads_to_them),
         cmocka_unit_test(slugs_are_plain_and_differ),
     };

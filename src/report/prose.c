@@ -1,323 +1,101 @@
-/* What the numbers say: sentences made from the runs. Variants that differ in one setting only are held against each
- * other. */
-#include "report/variants.h"
+/* What the numbers say: sentences made from the runs. Variants that differ in one thing only are held against each other. */
+#include "report/sentences.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define TERMINAL_WIDTH 96
-#define MANY 5 /* variants in one sentence; of more only the ends are named */
+enum {
+    MANY = 5,       /* variants that are told about one by one; of more the best */
+    MANY_INTERVALS = 10, /* of so many it is to be expected that some are wrong */
+};
 
-typedef enum dimension { SCALE, OPTIMIZER, MODEL, N_DIMENSIONS } dimension;
+/* What is going to be told, and what has been. */
+typedef struct story {
+    prose p;
+    lineup all;
+    size_t *heap;  /* [n]: variants that sentences connect are in the heap of the same number: their earliest one's */
+    double *keys; /* [n] */
+} story;
 
-/* Variants that are alike but for one dimension, one for each value of it. */
-typedef struct family {
-    const variant **members; /* with epochs to compare first, then those of which every run diverged */
-    size_t n, n_compared;
-    size_t epoch; /* the last that all of the compared have */
-} family;
-
-typedef struct prose {
-    text *out;
-    text sentence;
-    word_form form;
-    bool began;
-    bool one_seed; /* a sentence rests on a variant with one seed */
-    const task_words *words; /* of the family that is spoken of */
-} prose;
-
-/* ---- Sentences ---- */
-
-static void say_name(prose *p, const variant *v) { words_add(&p->sentence, v->name, p->form); }
-
-/* Lines of a terminal end between words. */
-static void add_wrapped(text *out, const char *words)
+static const char *heading(const char *group)
 {
-    size_t column = 2;
-    while (*words) {
-        size_t n = strcspn(words, " "), shown = 0;
-        while (words[n] && (words[n + 1] == '%' || words[n + 1] == '+' || words[n - 1] == '-'))
-            n += 1 + strcspn(words + n + 1, " "); /* a number stays with its unit and its spread */
-        for (size_t i = 0; i < n; i++)
-            shown += ((unsigned char)words[i] & 0xc0) != 0x80;
-        bool wrap = column > 2 && column + 1 + shown > TERMINAL_WIDTH;
-        text_add(out, wrap ? "\n  " : column > 2 ? " " : "");
-        column = wrap ? 2 + shown : column + (column > 2) + shown;
-        text_add_bytes(out, words, n);
-        words += n + strspn(words + n, " ");
-    }
+    static const char *const known[][2] = {
+        {"data.scale", "Input scale"}, {"data.set", "Data"},  {"model", "Model"},           {"loss", "Loss"},
+        {"optimizer", "Optimizer"},    {"schedule", "Schedule"}, {"train.batch", "Batch size"}, {"train.average", "Averaging"},
+    };
+    for (size_t i = 0; i < COUNT(known); i++)
+        if (strcmp(group, known[i][0]) == 0)
+            return known[i][1];
+    return group;
 }
 
-static void end_sentence(prose *p)
+static bool is_group(const story *s, size_t group, const char *name) { return strcmp(s->all.groups[group], name) == 0; }
+
+static void connect(story *s, const variant *v, const variant *w)
 {
-    static const char *const heads[] = {"\nWhat the numbers say\n", "\n## What the numbers say\n\n", ""};
-    static const char *const begins[] = {"- ", "- ", "<li>"}, *const ends[] = {".\n", ".\n", ".</li>\n"};
-    if (!p->began)
-        text_add(p->out, heads[p->form]);
-    p->began = true;
-    text_add(p->out, begins[p->form]);
-    const char *sentence = p->sentence.data ? p->sentence.data : "";
-    if (p->form != WORDS_PLAIN)
-        text_add(p->out, sentence);
-    else
-        add_wrapped(p->out, sentence);
-    text_add(p->out, ends[p->form]);
-    p->out->failed = p->out->failed || p->sentence.failed;
-    text_free(&p->sentence);
+    const size_t one = s->heap[v - s->all.variants], other = s->heap[w - s->all.variants];
+    for (size_t i = 0; i < s->all.n; i++)
+        if (s->heap[i] == MAX(one, other))
+            s->heap[i] = MIN(one, other);
 }
 
-static void say_spread(prose *p, const spread *s, int decimals, const char *unit)
-{
-    text_printf(&p->sentence, "%.*f", decimals, s->mean);
-    if (s->n > 1)
-        text_printf(&p->sentence, " %s %.*f", plus_minus(p->form), decimals, s->std);
-    text_add(&p->sentence, unit);
-}
+/* ---- Two variants ---- */
 
-static void say_score(prose *p, const spread *s) { say_spread(p, s, p->words->decimals, p->words->unit); }
-
-/* Three figures, as far as that makes sense. */
-static void say_loss(prose *p, const spread *s)
+/* "validation accuracy is 86.75 +- 0.20 % instead of 85.10 +- 0.34 %, +1.65 points (95 % interval +1.10 to +2.20)" */
+static void say_scores(prose *p, const variant *a, const variant *b, size_t epoch)
 {
-    double size = fabs(s->mean);
-    if (size == 0 || (size >= 0.001 && size < 1e6)) {
-        say_spread(p, s, size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3, "");
+    const spread before = variant_at(a, VAL_SCORE, epoch), after = variant_at(b, VAL_SCORE, epoch);
+    const difference d = variants_differ(b, a, VAL_SCORE, epoch);
+    text_printf(&p->sentence, " validation %s is ", p->words->score);
+    say_score(p, &after);
+    if (before.mean == after.mean && before.std == after.std) {
+        text_add(&p->sentence, " in both");
+        p->one_seed = p->one_seed || after.n < 2;
         return;
     }
-    text_printf(&p->sentence, "%.2e", s->mean);
-    if (s->n > 1)
-        text_printf(&p->sentence, " %s %.2e", plus_minus(p->form), s->std);
-}
-
-static void say_epochs(prose *p, size_t n) { text_printf(&p->sentence, "%zu epoch%s", n, n == 1 ? "" : "s"); }
-
-/* ", " and " and " between the parts of a list. */
-static const char *joint(size_t i, size_t n) { return i == 0 ? "" : i + 1 == n ? " and " : ", "; }
-
-/* The difference of two means is less than twice its standard error. Unknown, so false, for a single run. */
-static bool within_noise(const spread *a, const spread *b)
-{
-    if (a->n < 2 || b->n < 2)
-        return false;
-    double error = sqrt(a->std * a->std / (double)a->n + b->std * b->std / (double)b->n);
-    return fabs(a->mean - b->mean) < 2 * error;
-}
-
-/* ---- Families ---- */
-
-static bool same_text(const char *a, const char *b) { return strcmp(a ? a : "", b ? b : "") == 0; }
-
-static bool same_value(const variant *a, const variant *b, dimension d)
-{
-    const run_record *x = a->runs[0], *y = b->runs[0];
-    if (d == SCALE)
-        return x->scale == y->scale;
-    return d == OPTIMIZER ? same_text(x->optimizer, y->optimizer) : same_text(x->model, y->model);
-}
-
-static bool alike_but(const variant *a, const variant *b, dimension but)
-{
-    const run_record *x = a->runs[0], *y = b->runs[0];
-    for (dimension d = 0; d < N_DIMENSIONS; d++)
-        if (d != but && !same_value(a, b, d))
-            return false;
-    return same_text(x->data, y->data) && same_text(x->loss, y->loss) && same_text(x->schedule, y->schedule) && x->batch == y->batch;
-}
-
-static bool all_diverged(const variant *v) { return v->n_runs > 0 && v->n_diverged == v->n_runs; }
-
-/* Whether v is the first variant of its value among those that are alike but for `d`. */
-static bool first_of_value(const variant *variants, const variant *v, dimension d)
-{
-    for (const variant *w = variants; w < v; w++)
-        if (alike_but(w, v, d) && same_value(w, v, d))
-            return false;
-    return true;
-}
-
-static size_t longest_of_value(const variant *variants, size_t n, const variant *v, dimension d)
-{
-    size_t longest = 0;
-    for (size_t i = 0; i < n; i++)
-        if (alike_but(&variants[i], v, d) && same_value(&variants[i], v, d))
-            longest = MAX(longest, variant_last_epoch(&variants[i]));
-    return longest;
-}
-
-/* Of the variants with v's value, the one that has `epoch` and goes least beyond it: where two variants differ only in
- * how long they ran, a run of 10 epochs is held against one of 10. */
-static const variant *closest_of_value(const variant *variants, size_t n, const variant *v, dimension d, size_t epoch)
-{
-    const variant *closest = NULL;
-    for (size_t i = 0; i < n; i++) {
-        const variant *w = &variants[i];
-        size_t last = variant_last_epoch(w);
-        if (alike_but(w, v, d) && same_value(w, v, d) && last >= epoch &&
-            (!closest || last < variant_last_epoch(closest)))
-            closest = w;
-    }
-    return closest;
-}
-
-/* The family that begins with variant `first`. False: it has none, or belongs to that of an earlier one. */
-static bool find_family(const variant *variants, size_t n, size_t first, dimension d, family *f)
-{
-    const variant *v = &variants[first];
-    *f = (family){.members = f->members, .epoch = SIZE_MAX};
-    for (size_t i = 0; i < first; i++)
-        if (alike_but(&variants[i], v, d))
-            return false;
-    for (size_t i = first; i < n; i++) {
-        size_t longest = longest_of_value(variants, n, &variants[i], d);
-        if (alike_but(&variants[i], v, d) && longest > 0)
-            f->epoch = MIN(f->epoch, longest);
-    }
-    for (size_t i = first; i < n; i++) {
-        const variant *w = &variants[i];
-        if (alike_but(w, v, d) && first_of_value(variants, w, d) && longest_of_value(variants, n, w, d) > 0)
-            f->members[f->n_compared++] = closest_of_value(variants, n, w, d, f->epoch);
-    }
-    f->n = f->n_compared;
-    for (size_t i = first; i < n; i++) {
-        const variant *w = &variants[i];
-        if (alike_but(w, v, d) && first_of_value(variants, w, d) && all_diverged(w) &&
-            longest_of_value(variants, n, w, d) == 0)
-            f->members[f->n++] = w;
-    }
-    return f->n > 1 && f->n_compared > 0;
-}
-
-static void sort_members(family *f, const double *keys_in, double *keys)
-{
-    memcpy(keys, keys_in, f->n_compared * sizeof *keys);
-    for (size_t i = 1; i < f->n_compared; i++) {
-        const variant *member = f->members[i];
-        double key = keys[i];
-        size_t k = i;
-        for (; k > 0 && keys[k - 1] > key; k--) {
-            keys[k] = keys[k - 1];
-            f->members[k] = f->members[k - 1];
-        }
-        keys[k] = key;
-        f->members[k] = member;
-    }
-}
-
-static void note_seeds(prose *p, const family *f)
-{
-    for (size_t i = 0; i < f->n_compared; i++)
-        p->one_seed = p->one_seed || f->members[i]->n_runs == 1;
-}
-
-static void say_diverged(prose *p, const family *f)
-{
-    for (size_t i = f->n_compared; i < f->n; i++) {
-        text_add(&p->sentence, i == f->n_compared ? "; " : joint(i - f->n_compared, f->n - f->n_compared));
-        say_name(p, f->members[i]);
-    }
-    if (f->n > f->n_compared)
-        text_add(&p->sentence, " diverged");
-}
-
-static void say_value(prose *p, const variant *v, quantity q, size_t epoch)
-{
-    spread s = variant_at(v, q, epoch);
-    if (s.n == 0)
-        text_add(&p->sentence, "unknown");
-    else if (q == VAL_SCORE)
-        say_score(p, &s);
-    else
-        say_loss(p, &s);
-    text_add(&p->sentence, " (");
-    say_name(p, v);
-    text_add(&p->sentence, ")");
-}
-
-/* "89.31 % (adam) and 87.20 % (sgd)"; of many only the best. */
-static void say_values(prose *p, const family *f, quantity q)
-{
-    const variant *best = f->members[0];
-    double sign = q == VAL_SCORE ? -1 : 1;
-    for (size_t i = 0; i < f->n_compared; i++) {
-        const variant *v = f->members[i];
-        if (sign * variant_at(v, q, f->epoch).mean < sign * variant_at(best, q, f->epoch).mean)
-            best = v;
-        if (f->n_compared > MANY)
-            continue;
-        text_add(&p->sentence, joint(i, f->n_compared));
-        say_value(p, v, q, f->epoch);
-    }
-    if (f->n_compared > MANY)
-        say_value(p, best, q, f->epoch);
-}
-
-/* ---- The scale of the inputs ---- */
-
-static void say_scaled(prose *p, const variant *v)
-{
-    double scale = v->runs[0]->scale;
-    say_name(p, v);
-    if (scale == 1)
-        text_add(&p->sentence, " (inputs as they are)");
-    else
-        text_printf(&p->sentence, " (inputs / %g)", scale);
-}
-
-static void say_pair(prose *p, const family *f)
-{
-    spread a = variant_at(f->members[0], VAL_SCORE, f->epoch), b = variant_at(f->members[1], VAL_SCORE, f->epoch);
-    spread first_a = variant_at(f->members[0], TRAIN_LOSS, 1), first_b = variant_at(f->members[1], TRAIN_LOSS, 1);
-    say_scaled(p, f->members[0]);
-    text_add(&p->sentence, " against ");
-    say_scaled(p, f->members[1]);
-    text_add(&p->sentence, ": after ");
-    say_epochs(p, f->epoch);
-    if (a.mean == b.mean) {
-        text_printf(&p->sentence, " both have validation %s ", p->words->score);
-        say_score(p, &a);
-    } else {
-        text_printf(&p->sentence, " validation %s ", p->words->score);
-        say_score(p, &a);
-        text_add(&p->sentence, " instead of ");
-        say_score(p, &b);
-        text_add(&p->sentence, within_noise(&a, &b) ? " (within noise)" : "");
-    }
-    if (first_a.n == 0 || first_b.n == 0)
-        return;
-    text_add(&p->sentence, "; the first epoch's training loss was ");
-    say_loss(p, &first_a);
     text_add(&p->sentence, " instead of ");
-    say_loss(p, &first_b);
+    say_score(p, &before);
+    text_add(&p->sentence, ", ");
+    say_difference(p, &d);
 }
 
-static void say_scale(prose *p, family *f, double *keys)
+/* Where something learns the training set more or less by heart than the other: beyond noise, or with one seed by half a point and more. */
+static void say_gap(prose *p, const variant *a, const variant *b, size_t epoch)
 {
-    for (size_t i = 0; i < f->n_compared; i++) {
-        spread s = variant_at(f->members[i], VAL_SCORE, f->epoch);
-        keys[i] = s.n ? -s.mean : INFINITY;
-    }
-    sort_members(f, keys, keys + f->n);
-    text_add(&p->sentence, "Input scale: ");
-    if (f->n_compared == 2) {
-        say_pair(p, f);
-    } else {
-        text_add(&p->sentence, "after ");
-        say_epochs(p, f->epoch);
-        text_printf(&p->sentence, " validation %s is ", p->words->score);
-        for (size_t i = 0; i < f->n_compared; i++) {
-            spread s = variant_at(f->members[i], VAL_SCORE, f->epoch);
-            text_add(&p->sentence, joint(i, f->n_compared));
-            say_score(p, &s);
-            text_add(&p->sentence, " with ");
-            say_scaled(p, f->members[i]);
+    const double worth_saying = *p->words->unit ? 0.5 : 0.005;
+    const spread before = variant_at(a, GAP, epoch), after = variant_at(b, GAP, epoch);
+    const difference d = variants_differ(b, a, GAP, epoch);
+    if (difference_known(&d) ? within_noise(&d) : !(fabs(d.mean) >= worth_saying))
+        return;
+    text_printf(&p->sentence, "; the gap between training and validation %s is ", p->words->score);
+    say_spread(p, &after, p->words->decimals, "");
+    text_add(&p->sentence, " instead of ");
+    say_spread(p, &before, p->words->decimals, *p->words->unit ? " points" : "");
+}
+
+static void say_first_loss(prose *p, const variant *a, const variant *b)
+{
+    const spread before = variant_at(a, TRAIN_LOSS, 1), after = variant_at(b, TRAIN_LOSS, 1);
+    text_add(&p->sentence, "; the first epoch's training loss was ");
+    say_loss(p, &after);
+    text_add(&p->sentence, " instead of ");
+    say_loss(p, &before);
+}
+
+/* The epoch of the lowest mean training loss. */
+static size_t lowest_epoch(const variant *v, size_t last, double *lowest)
+{
+    size_t best = 0;
+    *lowest = INFINITY;
+    for (size_t epoch = 1; epoch <= last; epoch++) {
+        const double loss = variant_at(v, TRAIN_LOSS, epoch).mean;
+        if (loss < *lowest) {
+            *lowest = loss;
+            best = epoch;
         }
     }
-    say_diverged(p, f);
-    end_sentence(p);
+    return best;
 }
-
-/* ---- Optimizers ---- */
 
 /* The first epoch up to `last` whose mean training loss is at most `target`; 0: none is. */
 static size_t epochs_to(const variant *v, double target, size_t last)
@@ -328,23 +106,7 @@ static size_t epochs_to(const variant *v, double target, size_t last)
     return 0;
 }
 
-/* The epoch of the lowest mean training loss. */
-static size_t lowest_epoch(const variant *v, size_t last, double *lowest)
-{
-    size_t best = 0;
-    *lowest = INFINITY;
-    for (size_t epoch = 1; epoch <= last; epoch++) {
-        double loss = variant_at(v, TRAIN_LOSS, epoch).mean;
-        if (loss < *lowest) {
-            *lowest = loss;
-            best = epoch;
-        }
-    }
-    return best;
-}
-
-/* Mean seconds of training up to an epoch. */
-static double seconds_to(const variant *v, size_t last)
+static void say_time(prose *p, const variant *v, size_t last)
 {
     spread s = spread_none();
     for (size_t i = 0; i < v->n_runs; i++) {
@@ -355,191 +117,235 @@ static double seconds_to(const variant *v, size_t last)
         }
         spread_add(&s, run_diverged(v->runs[i]) ? NAN : seconds);
     }
-    return s.mean;
+    if (s.mean > 0)
+        text_printf(&p->sentence, " (%.1f s of training)", s.mean);
 }
 
-static void say_time(prose *p, const variant *v, size_t epoch)
+/* Who was first at the training loss that the slower one got to. */
+static void say_race(prose *p, const variant *a, const variant *b, size_t last)
 {
-    double seconds = seconds_to(v, epoch);
-    if (seconds > 0)
-        text_printf(&p->sentence, " (%.1f s of training)", seconds);
-}
-
-/* Who took how many epochs, the quickest first; of many the quickest ones, and how long the others took. */
-static void say_epochs_taken(prose *p, const family *f, const double *epochs)
-{
-    size_t k = f->n_compared, named = k > MANY ? 3 : k;
-    text *t = &p->sentence;
-    say_epochs(p, (size_t)epochs[0]);
-    say_time(p, f->members[0], (size_t)epochs[0]);
-    for (size_t i = 1; i < named; i++) {
-        text_add(t, ", ");
-        say_name(p, f->members[i]);
-        text_printf(t, " after %.0f", epochs[i]);
-        say_time(p, f->members[i], (size_t)epochs[i]);
-    }
-    if (named < k && epochs[named] == epochs[k - 1])
-        text_printf(t, ", the other %zu after %.0f", k - named, epochs[k - 1]);
-    else if (named < k)
-        text_printf(t, ", the other %zu after %.0f to %.0f", k - named, epochs[named], epochs[k - 1]);
-}
-
-static void say_quicker(prose *p, const family *f, const double *epochs, const variant *slowest)
-{
-    size_t k = f->n_compared;
-    double lowest;
-    text *t = &p->sentence;
-    size_t at = lowest_epoch(slowest, f->epoch, &lowest);
-    spread target = {.n = 1, .mean = lowest};
-    if (epochs[0] == epochs[k - 1]) {
-        text_printf(t, "%s took equally long, ", k == 2 ? "both" : "all");
-        say_epochs(p, (size_t)epochs[0]);
-        text_add(t, ", to the training loss ");
-        say_loss(p, &target);
+    double loss_a, loss_b;
+    const size_t at_a = lowest_epoch(a, last, &loss_a), at_b = lowest_epoch(b, last, &loss_b);
+    const bool b_is_quick = loss_b <= loss_a;
+    const variant *quick = b_is_quick ? b : a, *slow = b_is_quick ? a : b;
+    const size_t slow_epochs = b_is_quick ? at_a : at_b;
+    const spread target = {.n = 1, .mean = fmax(loss_a, loss_b)};
+    if (!isfinite(target.mean))
         return;
-    }
-    say_name(p, f->members[0]);
-    text_add(t, " reached the training loss that ");
-    say_name(p, slowest);
-    text_add(t, at == f->epoch ? " ended with (" : " had at its best (");
+    const size_t quick_epochs = epochs_to(quick, target.mean, last);
+    if (quick_epochs == slow_epochs)
+        return;
+    text_add(&p->sentence, "; ");
+    say_name(p, quick);
+    text_add(&p->sentence, " reached the training loss that ");
+    say_name(p, slow);
+    text_add(&p->sentence, slow_epochs == last ? " ended with (" : " had at its best (");
     say_loss(p, &target);
-    text_add(t, ") after ");
-    say_epochs_taken(p, f, epochs);
-    spread a = variant_at(f->members[0], TRAIN_LOSS, f->epoch), b = variant_at(slowest, TRAIN_LOSS, f->epoch);
-    if (within_noise(&a, &b))
-        text_add(t, ", though their last training losses differ within noise only");
+    text_add(&p->sentence, ") after ");
+    say_epochs(p, quick_epochs);
+    say_time(p, quick, quick_epochs);
+    text_add(&p->sentence, ", ");
+    say_name(p, slow);
+    text_printf(&p->sentence, " after %zu", slow_epochs);
+    say_time(p, slow, slow_epochs);
 }
 
-/* The variant whose best training loss is the worst of all: all others reached it. NULL: a loss is not finite. */
-static const variant *slowest_of(const family *f, double *target)
+/* A race is told between what goes down the same loss: what pulls at the weights beside it (decay) is not there to get it low. */
+static bool is_race(const story *s, size_t group, const variant *a, const variant *b)
 {
-    const variant *slowest = NULL;
-    double lowest;
-    *target = -INFINITY;
-    for (size_t i = 0; i < f->n_compared; i++) {
-        lowest_epoch(f->members[i], f->epoch, &lowest);
-        if (lowest > *target)
-            slowest = f->members[i];
-        *target = fmax(*target, lowest);
+    static const char *const pulls[] = {"optimizer.weight_decay", "optimizer.no_decay"};
+    for (size_t i = 0; i < COUNT(pulls); i++) {
+        const char *one = setting_of(&s->all, a, pulls[i]), *other = setting_of(&s->all, b, pulls[i]);
+        if (strcmp(*one ? one : "0", *other ? other : "0") != 0)
+            return false;
     }
-    return isfinite(*target) ? slowest : NULL;
+    return is_group(s, group, "optimizer");
 }
 
-static void say_optimizer(prose *p, family *f, double *keys)
+static void tell_pair(story *s, size_t group, const variant *a, const variant *b, size_t epoch)
 {
-    double target, *epochs = keys + f->n;
-    const variant *slowest = slowest_of(f, &target);
-    text *t = &p->sentence;
-    text_add(t, "Optimizer: ");
-    if (slowest && f->n_compared > 1) {
-        for (size_t i = 0; i < f->n_compared; i++)
-            keys[i] = (double)epochs_to(f->members[i], target, f->epoch);
-        sort_members(f, keys, epochs);
-        say_quicker(p, f, epochs, slowest);
-        text_add(t, "; ");
-    }
-    text_add(t, "after ");
-    say_epochs(p, f->epoch);
-    text_add(t, f->n_compared > MANY ? " the lowest training loss is " : " training loss is ");
-    say_values(p, f, TRAIN_LOSS);
-    text_printf(t, f->n_compared > MANY ? ", the best validation %s " : ", validation %s ", p->words->score);
-    say_values(p, f, VAL_SCORE);
-    say_diverged(p, f);
+    prose *p = &s->p;
+    text_printf(&p->sentence, "%s: ", heading(s->all.groups[group]));
+    say_name(p, b);
+    text_add(&p->sentence, " against ");
+    say_name(p, a);
+    text_add(&p->sentence, " (");
+    change_add(&s->all, group, a, b, p->form, &p->sentence);
+    text_add(&p->sentence, "): after ");
+    say_epochs(p, epoch);
+    say_scores(p, a, b, epoch);
+    if (is_group(s, group, "data.scale"))
+        say_first_loss(p, a, b);
+    else if (is_race(s, group, a, b))
+        say_race(p, a, b, epoch);
+    else
+        say_gap(p, a, b, epoch);
     end_sentence(p);
 }
 
-/* ---- Depth ---- */
-
-/* Layers between the input and the output: those with weights, less the last. */
-static size_t hidden_layers(const char *model)
+/* Of those before member `i`, the one that least was changed in. */
+static const variant *nearest_before(const family *f, size_t i)
 {
-    static const char *const names[] = {"linear", "conv1d", "conv2d", "conv3d"};
-    size_t n = 0;
-    for (const char *c = model ? model : ""; *c; c++) {
-        bool starts = c == model || strchr(" ,[\"'", c[-1]);
-        for (size_t i = 0; starts && i < COUNT(names); i++) {
-            size_t length = strlen(names[i]);
-            n += strncmp(c, names[i], length) == 0 && (!c[length] || strchr(" ,]\"'", c[length]));
-        }
-    }
-    return n ? n - 1 : 0;
+    const variant *nearest = f->members[0];
+    for (size_t k = 1; k < i; k++)
+        if (change_size(f->of, f->group, f->members[k], f->members[i]) < change_size(f->of, f->group, nearest, f->members[i]))
+            nearest = f->members[k];
+    return nearest;
 }
 
-static void say_layers(prose *p, const variant *v, bool parameters)
+/* ---- Many ---- */
+
+static void tell_best(story *s, const family *f)
 {
-    size_t hidden = hidden_layers(v->runs[0]->model);
+    prose *p = &s->p;
+    const variant *best = f->members[0];
+    for (size_t i = 1; i < f->n; i++)
+        if (variant_at(f->members[i], VAL_SCORE, f->epoch).mean > variant_at(best, VAL_SCORE, f->epoch).mean)
+            best = f->members[i];
+    const spread top = variant_at(best, VAL_SCORE, f->epoch);
+    size_t n_near = 0, n_known = 0, named = 0;
+    for (size_t i = 0; i < f->n; i++) {
+        const difference d = variants_differ(f->members[i], best, VAL_SCORE, f->epoch);
+        if (f->members[i] == best)
+            continue;
+        note_difference(p, &d);
+        n_known += difference_known(&d);
+        n_near += within_noise(&d);
+    }
+    text_printf(&p->sentence, "%s: of %zu variants, ", heading(s->all.groups[f->group]), f->n);
+    say_name(p, best);
+    text_printf(&p->sentence, " has the best validation %s after ", p->words->score);
+    say_epochs(p, f->epoch);
+    text_add(&p->sentence, ", ");
+    say_score(p, &top);
+    text_add(&p->sentence, n_near ? "; within noise of it: " : n_known ? "; all others are below it by more than noise" : "");
+    for (size_t i = 0; i < f->n; i++) {
+        const difference d = variants_differ(f->members[i], best, VAL_SCORE, f->epoch);
+        if (f->members[i] == best || !within_noise(&d))
+            continue;
+        text_add(&p->sentence, joint(named++, n_near));
+        say_name(p, f->members[i]);
+    }
+    end_sentence(p);
+}
+
+/* ---- Depth and width ---- */
+
+/* Moves the plain models of the activation that most have to the front, by depth and then by size; returns how many there are. */
+static size_t gather_plain(const story *s, family *f)
+{
+    size_t most = 0, n = 0;
+    plain_model chosen = {0};
+    for (size_t i = 0; i < f->n; i++) {
+        const plain_model one = plain_model_of(setting_of(&s->all, f->members[i], "model"));
+        size_t same = 0;
+        for (size_t k = 0; one.is_plain && k < f->n; k++) {
+            const plain_model other = plain_model_of(setting_of(&s->all, f->members[k], "model"));
+            same += other.is_plain && (!*other.activation || strcmp(other.activation, one.activation) == 0);
+        }
+        if (same > most && *one.activation) {
+            most = same;
+            chosen = one;
+        }
+    }
+    for (size_t i = 0; i < f->n && most > 1; i++) {
+        const variant *v = f->members[i];
+        const plain_model one = plain_model_of(setting_of(&s->all, v, "model"));
+        if (!one.is_plain || (*one.activation && strcmp(one.activation, chosen.activation) != 0))
+            continue;
+        const double key = (double)one.n_hidden * 1e12 + (double)v->runs[0]->n_parameters;
+        memmove(&f->members[n + 1], &f->members[n], (i - n) * sizeof *f->members); /* the others stay in their order */
+        size_t k = n++;
+        for (; k > 0 && s->keys[k - 1] > key; k--) {
+            s->keys[k] = s->keys[k - 1];
+            f->members[k] = f->members[k - 1];
+        }
+        s->keys[k] = key;
+        f->members[k] = v;
+    }
+    return n;
+}
+
+static void say_size(const story *s, prose *p, const variant *v, bool same_depth)
+{
+    const size_t hidden = plain_model_of(setting_of(&s->all, v, "model")).n_hidden;
     say_name(p, v);
-    if (parameters)
+    if (same_depth)
         text_printf(&p->sentence, ", %zu parameters", v->runs[0]->n_parameters);
     else
         text_printf(&p->sentence, ", %zu hidden layer%s", hidden, hidden == 1 ? "" : "s");
 }
 
-typedef struct trend {
-    bool grows, shrinks, noise; /* at every step */
-} trend;
-
-static trend gap_trend(const family *f)
+/* How the gap goes from the smallest to the largest: a trend is steady, and its ends are further apart than noise. */
+static void say_trend(prose *p, const family *f, size_t n, const char *with)
 {
-    trend t = {true, true, true};
-    for (size_t i = 1; i < f->n_compared; i++) {
-        spread a = variant_at(f->members[i - 1], GAP, f->epoch), b = variant_at(f->members[i], GAP, f->epoch);
-        t.grows = t.grows && b.mean > a.mean;
-        t.shrinks = t.shrinks && b.mean < a.mean;
-        t.noise = t.noise && within_noise(&a, &b);
+    bool grows = true, shrinks = true;
+    for (size_t i = 1; i < n; i++) {
+        const double step = variants_differ(f->members[i], f->members[i - 1], GAP, f->epoch).mean;
+        grows = grows && step > 0;
+        shrinks = shrinks && step < 0;
     }
-    return t;
-}
-
-static void say_gaps(prose *p, const family *f, bool parameters)
-{
-    trend way = gap_trend(f);
-    text *t = &p->sentence;
-    const char *with = parameters ? " with the number of parameters" : " with depth";
-    if (way.noise)
-        text_printf(t, " did not change%s beyond noise: ", with);
-    else if (way.grows || way.shrinks)
-        text_printf(t, " %s%s, from ", way.grows ? "grew" : "shrank", with);
+    const difference ends = variants_differ(f->members[n - 1], f->members[0], GAP, f->epoch);
+    if (difference_known(&ends) && within_noise(&ends))
+        text_printf(&p->sentence, " does not change with %s beyond noise: ", with);
+    else if (grows || shrinks)
+        text_printf(&p->sentence, " %s with %s: ", grows ? "grows" : "shrinks", with);
     else
-        text_printf(t, " did not grow steadily%s: ", with);
-    bool steady = !way.noise && (way.grows || way.shrinks);
-    for (size_t i = 0; i < f->n_compared; i++) {
-        spread s = variant_at(f->members[i], GAP, f->epoch);
-        text_add(t, i == 0 ? "" : steady ? " to " : ", ");
-        say_spread(p, &s, p->words->decimals, i == 0 && *p->words->unit ? " points (" : " (");
-        say_layers(p, f->members[i], parameters);
-        spread before = variant_at(f->members[i ? i - 1 : 0], GAP, f->epoch);
-        text_add(t, i && !way.noise && within_noise(&before, &s) ? "; within noise of the one before)" : ")");
-    }
+        text_printf(&p->sentence, " does not go steadily with %s: ", with);
 }
 
-static void say_depth(prose *p, family *f, double *keys)
+static void tell_depth(story *s, const family *f, size_t n)
 {
-    text *t = &p->sentence;
-    bool same_depth = true;
-    for (size_t i = 0; i < f->n_compared; i++) {
-        size_t hidden = hidden_layers(f->members[i]->runs[0]->model);
-        same_depth = same_depth && hidden == hidden_layers(f->members[0]->runs[0]->model);
-        keys[i] = (double)hidden * 1e12 + (double)f->members[i]->runs[0]->n_parameters;
-    }
-    sort_members(f, keys, keys + f->n);
-    text_printf(t, "%s: after ", same_depth ? "Model size" : "Depth");
+    prose *p = &s->p;
+    const size_t first = plain_model_of(setting_of(&s->all, f->members[0], "model")).n_hidden;
+    const bool same_depth = plain_model_of(setting_of(&s->all, f->members[n - 1], "model")).n_hidden == first;
+    text_printf(&p->sentence, "%s: after ", same_depth ? "Model size" : "Depth");
     say_epochs(p, f->epoch);
-    if (f->n_compared > 1) {
-        text_printf(t, " the gap between training and validation %s", p->words->score);
-        say_gaps(p, f, same_depth);
-        text_printf(t, f->n_compared > MANY ? "; the best validation %s was " : "; validation %s was ", p->words->score);
-    } else {
-        text_printf(t, " validation %s was ", p->words->score);
+    text_printf(&p->sentence, " the gap between training and validation %s", p->words->score);
+    say_trend(p, f, n, same_depth ? "the number of parameters" : "depth");
+    for (size_t i = 0; i < n; i++) {
+        const spread gap = variant_at(f->members[i], GAP, f->epoch);
+        text_add(&p->sentence, joint(i, n));
+        say_spread(p, &gap, p->words->decimals, i == 0 && *p->words->unit ? " points (" : " (");
+        say_size(s, p, f->members[i], same_depth);
+        text_add(&p->sentence, ")");
     }
-    say_values(p, f, VAL_SCORE);
-    say_diverged(p, f);
+    text_printf(&p->sentence, "; validation %s is ", p->words->score);
+    for (size_t i = 0; i < n; i++) {
+        const spread score = variant_at(f->members[i], VAL_SCORE, f->epoch);
+        text_add(&p->sentence, i ? "; " : "");
+        say_score(p, &score);
+        text_add(&p->sentence, " with ");
+        say_name(p, f->members[i]);
+        const difference d = variants_differ(f->members[i], f->members[i ? i - 1 : 0], VAL_SCORE, f->epoch);
+        text_add(&p->sentence, i ? ", " : "");
+        if (i)
+            say_difference(p, &d);
+        text_add(&p->sentence, i ? " against the one before" : "");
+    }
     end_sentence(p);
 }
 
 /* ---- All ---- */
 
-static void say_divergence(prose *p, const variant *v)
+static void tell_family(story *s, family *f)
+{
+    const bool models = is_group(s, f->group, "model");
+    const size_t n_plain = models ? gather_plain(s, f) : 0;
+    for (size_t i = 1; i < f->n; i++)
+        connect(s, f->members[0], f->members[i]);
+    s->p.words = variants_words(f->members[0], 1);
+    if (n_plain > 1)
+        tell_depth(s, f, n_plain);
+    if (f->n - (n_plain > 1 ? n_plain - 1 : 0) > MANY + 1) {
+        tell_best(s, f);
+        return;
+    }
+    for (size_t i = n_plain > 1 ? n_plain : 1; i < f->n; i++)
+        tell_pair(s, f->group, nearest_before(f, i), f->members[i], f->epoch);
+}
+
+static void tell_divergence(prose *p, const variant *v)
 {
     const run_record *run = v->runs[0];
     text *t = &p->sentence;
@@ -555,36 +361,111 @@ static void say_divergence(prose *p, const variant *v)
         text_add(t, ": ");
         words_add(t, run->message, p->form);
     }
+    text_add(t, v->n_diverged < v->n_runs ? "; what is said of it is over its other seeds" : "");
     end_sentence(p);
+}
+
+/* Variants that differ only in how long they run stand for each other. */
+static void connect_lengths(story *s)
+{
+    for (size_t i = 0; i < s->all.n; i++) {
+        s->heap[i] = i;
+        for (size_t k = 0; k < i; k++) {
+            const variant *v = &s->all.variants[k], *w = &s->all.variants[i];
+            if (lineup_apart(&s->all, v, w) == 0 && v->runs[0]->n_epochs_asked != w->runs[0]->n_epochs_asked)
+                connect(s, v, w);
+        }
+    }
+}
+
+/* Of a variant that differs from those that were told of in several things: from the first one, and that these cannot be told apart. */
+static void tell_mixture(story *s, const variant *v)
+{
+    prose *p = &s->p;
+    const variant *first = s->all.variants;
+    const size_t n = lineup_apart(&s->all, first, v), epoch = MIN(variant_last_epoch(first), variant_last_epoch(v));
+    size_t said = 0;
+    if (v == first || epoch == 0)
+        return;
+    p->words = variants_words(v, 1);
+    say_name(p, v);
+    text_add(&p->sentence, n ? " differs from " : " has the settings of ");
+    say_name(p, first);
+    text_add(&p->sentence, n ? " in " : ": with one seed and as many epochs they are the same run");
+    for (size_t g = 0; g < s->all.n_groups; g++)
+        if (strcmp(s->all.values[v - first][g], s->all.values[0][g]) != 0) {
+            text_add(&p->sentence, joint(said++, n));
+            text_add(&p->sentence, s->all.groups[g]);
+        }
+    if (n) {
+        text_add(&p->sentence, " together, and which of them makes a difference cannot be told: after ");
+        say_epochs(p, epoch);
+        say_scores(p, first, v, epoch);
+    }
+    end_sentence(p);
+}
+
+/* One variant alone: what another seed makes. */
+static void tell_seeds(prose *p, const variant *v)
+{
+    const spread s = variant_at(v, VAL_SCORE, variant_last_epoch(v));
+    if (s.n < 2)
+        return;
+    p->words = variants_words(v, 1);
+    const interval i = mean_interval(&s);
+    const int decimals = p->words->decimals;
+    text_printf(&p->sentence, "The runs differ in their seed alone: after ");
+    say_epochs(p, variant_last_epoch(v));
+    text_printf(&p->sentence, " validation %s is ", p->words->score);
+    say_score(p, &s);
+    text_printf(&p->sentence, ", from %.*f to %.*f; the 95 %% interval of its mean is %.*f to %.*f", decimals, s.min, decimals, s.max, decimals,
+                i.low, decimals, i.high);
+    end_sentence(p);
+}
+
+static void tell_limits(prose *p)
+{
+    if (p->one_seed) {
+        text_add(&p->sentence, "Where a variant ran with one seed only, one seed cannot tell a difference from chance; several seeds would");
+        end_sentence(p);
+    }
+    if (p->n_intervals && p->fewest_pairs == 2) {
+        text_add(&p->sentence, "Two seeds give wide intervals: a third one makes them about 3.6 times narrower");
+        end_sentence(p);
+    }
+    if (p->n_intervals >= MANY_INTERVALS) {
+        text_printf(&p->sentence, "Each interval stands for itself: of %zu, about one in twenty misses the true difference", p->n_intervals);
+        end_sentence(p);
+    }
+}
+
+static void tell_all(story *s, family *f)
+{
+    const lineup *all = &s->all;
+    for (size_t i = 0; i < all->n; i++)
+        if (all->variants[i].n_diverged > 0)
+            tell_divergence(&s->p, &all->variants[i]);
+    connect_lengths(s);
+    for (size_t g = 0; g < all->n_groups; g++)
+        for (size_t i = 0; i < all->n; i++)
+            if (family_find(all, g, i, f))
+                tell_family(s, f);
+    for (size_t i = 0; i < all->n; i++)
+        if (s->heap[i] == i)
+            tell_mixture(s, &all->variants[i]);
+    if (all->n == 1)
+        tell_seeds(&s->p, all->variants);
+    tell_limits(&s->p);
 }
 
 void prose_add(const variant *variants, size_t n, word_form form, text *t)
 {
-    static void (*const say[N_DIMENSIONS])(prose *, family *, double *) = {say_scale, say_optimizer, say_depth};
     arena a = {0};
-    prose p = {.out = t, .form = form};
     family f = {.members = arena_array(&a, n + 1, sizeof *f.members)};
-    double *keys = arena_array(&a, 2 * n + 2, sizeof *keys);
-    if (!f.members || !keys) {
+    story s = {.p = {.out = t, .form = form}, .heap = arena_array(&a, n + 1, sizeof *s.heap), .keys = arena_array(&a, n + 1, sizeof *s.keys)};
+    if (f.members && s.heap && s.keys && lineup_make(&s.all, variants, n, &a))
+        tell_all(&s, &f);
+    else
         t->failed = true;
-        goto done;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (variants[i].n_diverged > 0)
-            say_divergence(&p, &variants[i]);
-    for (dimension d = 0; d < N_DIMENSIONS; d++)
-        for (size_t i = 0; i < n; i++) {
-            if (!find_family(variants, n, i, d, &f))
-                continue;
-            note_seeds(&p, &f);
-            p.words = variants_words(f.members[0], 1);
-            say[d](&p, &f, keys);
-        }
-    if (p.one_seed) {
-        text_add(&p.sentence, "Where a variant ran with one seed only, a small difference may be chance; several seeds "
-                              "would tell");
-        end_sentence(&p);
-    }
-done:
     arena_deinit(&a);
 }

@@ -35,6 +35,24 @@ spread variant_at(const variant *v, quantity q, size_t epoch);
 /* The last epoch that all runs which did not diverge have; 0: there is none. */
 size_t variant_last_epoch(const variant *v);
 
+/* ---- Differences (difference.c) ---- */
+
+/* Of a quantity, between two variants. */
+typedef struct difference {
+    double mean;       /* the first's less the second's; NaN: one of them has no value */
+    interval interval; /* of that mean, 95 %; NaN: one seed cannot tell */
+    size_t n_pairs;    /* seeds that both have; below 2 the two are taken for independent samples */
+} difference;
+
+/* After an epoch; LAST_EPOCH: after each run's own last one. Runs of one seed see the same batches and, where shapes agree, begin with the same
+ * weights: they rise and fall together, so the interval is that of their differences, seed by seed (Student's). Where two variants share fewer
+ * than two seeds it is Welch's. Diverged runs have no value. */
+enum { LAST_EPOCH = 0 };
+difference variants_differ(const variant *a, const variant *b, quantity q, size_t epoch);
+static inline bool difference_known(const difference *d) { return d->interval.low <= d->interval.high; }
+/* Whether the interval holds 0. */
+static inline bool within_noise(const difference *d) { return d->interval.low <= 0 && d->interval.high >= 0; }
+
 /* The mean over the variant's runs for every epoch that one of them has, with a band from the lowest to the highest
  * where there are several. */
 weft_status variant_series(const variant *v, quantity q, series *out, arena *a, weft_error *err);
