@@ -312,6 +312,26 @@ static void of_many_the_best_is_told_and_who_is_near(void **state)
                                        "noise of it: d.");
 }
 
+/* Ten draws of two settings: nothing can be said of either, and ten sentences would say nothing. */
+static void of_a_crowd_the_best_is_told(void **state)
+{
+    (void)state;
+    run_record runs[40];
+    for (size_t i = 0; i < 40; i++) {
+        runs[i] = run_at_score(arena_printf(&memory, "%zu", i), 1, 90, 80 + (double)(i % 7));
+        runs[i].optimizer = arena_printf(&memory, "sgd lr=%zu", i);
+        runs[i].batch = 8 + i;
+    }
+    static const size_t crowds[] = {10, 40};
+    for (size_t k = 0; k < COUNT(crowds); k++) {
+        const char *told = sentences_of(runs, crowds[k]);
+        assert_has(told, arena_printf(&memory, "Of %zu variants that differ in train.batch and optimizer, 6 has the best validation accuracy after 4 "
+                                               "epochs, 86.00 %%.", crowds[k]));
+        assert_lacks(told, "differs from");
+    }
+    assert_has(sentences_of(runs, 3), "2 differs from 0 in train.batch and optimizer together");
+}
+
 static void differences_within_noise_are_called_so(void **state)
 {
     (void)state;
@@ -382,6 +402,7 @@ int main(void)
         cmocka_unit_test(the_gap_over_depth_follows_the_numbers),
         cmocka_unit_test(what_is_not_depth_is_not_told_as_depth),
         cmocka_unit_test(of_many_the_best_is_told_and_who_is_near),
+        cmocka_unit_test(of_a_crowd_the_best_is_told),
         cmocka_unit_test(differences_within_noise_are_called_so),
         cmocka_unit_test(seeds_alone_are_told_as_such),
         cmocka_unit_test(diverged_runs_are_told_and_never_dropped),

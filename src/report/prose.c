@@ -5,7 +5,9 @@
 #include <string.h>
 
 enum {
-    MANY = 5,       /* variants that are told about one by one; of more the best */
+    MANY = 5,            /* variants that are told about one by one; of more the best */
+    MOST_VARIANTS = 30,  /* of a sweep's many only the best is told of */
+    MOST_NAMES = 10,     /* in a list */
     MANY_INTERVALS = 10, /* of so many it is to be expected that some are wrong */
 };
 
@@ -195,13 +197,27 @@ static const variant *nearest_before(const family *f, size_t i)
 
 /* ---- Many ---- */
 
-static void tell_best(story *s, const family *f)
+static bool group_varies(const lineup *l, size_t group)
 {
-    prose *p = &s->p;
+    for (size_t i = 1; i < l->n; i++)
+        if (strcmp(l->values[i][group], l->values[0][group]) != 0)
+            return true;
+    return false;
+}
+
+static const variant *best_of(const family *f)
+{
     const variant *best = f->members[0];
     for (size_t i = 1; i < f->n; i++)
         if (variant_at(f->members[i], VAL_SCORE, f->epoch).mean > variant_at(best, VAL_SCORE, f->epoch).mean)
             best = f->members[i];
+    return best;
+}
+
+/* Who is best, and who is as good as far as noise can tell. */
+static void say_best(prose *p, const family *f)
+{
+    const variant *best = best_of(f);
     const spread top = variant_at(best, VAL_SCORE, f->epoch);
     size_t n_near = 0, n_known = 0, named = 0;
     for (size_t i = 0; i < f->n; i++) {
@@ -212,7 +228,6 @@ static void tell_best(story *s, const family *f)
         n_known += difference_known(&d);
         n_near += within_noise(&d);
     }
-    text_printf(&p->sentence, "%s: of %zu variants, ", heading(s->all.groups[f->group]), f->n);
     say_name(p, best);
     text_printf(&p->sentence, " has the best validation %s after ", p->words->score);
     say_epochs(p, f->epoch);
@@ -221,12 +236,20 @@ static void tell_best(story *s, const family *f)
     text_add(&p->sentence, n_near ? "; within noise of it: " : n_known ? "; all others are below it by more than noise" : "");
     for (size_t i = 0; i < f->n; i++) {
         const difference d = variants_differ(f->members[i], best, VAL_SCORE, f->epoch);
-        if (f->members[i] == best || !within_noise(&d))
+        if (f->members[i] == best || !within_noise(&d) || named == MOST_NAMES)
             continue;
         text_add(&p->sentence, joint(named++, n_near));
         say_name(p, f->members[i]);
     }
+    if (n_near > named)
+        text_printf(&p->sentence, " and %zu more", n_near - named);
     end_sentence(p);
+}
+
+static void tell_best(story *s, const family *f)
+{
+    text_printf(&s->p.sentence, "%s: of %zu variants, ", heading(s->all.groups[f->group]), f->n);
+    say_best(&s->p, f);
 }
 
 /* ---- Depth and width ---- */
@@ -405,6 +428,40 @@ static void tell_mixture(story *s, const variant *v)
     end_sentence(p);
 }
 
+/* Of a crowd that differs in several things at once. */
+static void tell_crowd(story *s, family *f)
+{
+    const lineup *all = &s->all;
+    size_t n_apart = 0, said = 0;
+    *f = (family){.of = all, .members = f->members, .epoch = SIZE_MAX};
+    for (size_t i = 0; i < all->n; i++)
+        if (variant_last_epoch(&all->variants[i]) > 0) {
+            f->members[f->n++] = &all->variants[i];
+            f->epoch = MIN(f->epoch, variant_last_epoch(&all->variants[i]));
+        }
+    if (f->n < 2)
+        return;
+    for (size_t g = 0; g < all->n_groups; g++)
+        n_apart += group_varies(all, g);
+    s->p.words = variants_words(all->variants, all->n);
+    text_printf(&s->p.sentence, "Of %zu variants that differ in ", f->n);
+    for (size_t g = 0; g < all->n_groups; g++)
+        if (group_varies(all, g)) {
+            text_add(&s->p.sentence, joint(said++, n_apart));
+            text_add(&s->p.sentence, all->groups[g]);
+        }
+    text_add(&s->p.sentence, ", ");
+    say_best(&s->p, f);
+}
+
+static size_t count_heaps(const story *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->all.n; i++)
+        n += s->heap[i] == i;
+    return n;
+}
+
 /* One variant alone: what another seed makes. */
 static void tell_seeds(prose *p, const variant *v)
 {
@@ -439,20 +496,32 @@ static void tell_limits(prose *p)
     }
 }
 
+static void tell_families(story *s, family *f)
+{
+    const lineup *all = &s->all;
+    connect_lengths(s);
+    for (size_t g = 0; g < all->n_groups; g++)
+        for (size_t i = 0; i < all->n; i++)
+            if (family_find(all, g, i, f))
+                tell_family(s, f);
+    const bool many = count_heaps(s) > MANY + 1;
+    for (size_t i = 0; i < all->n && !many; i++)
+        if (s->heap[i] == i)
+            tell_mixture(s, &all->variants[i]);
+    if (many)
+        tell_crowd(s, f);
+}
+
 static void tell_all(story *s, family *f)
 {
     const lineup *all = &s->all;
     for (size_t i = 0; i < all->n; i++)
         if (all->variants[i].n_diverged > 0)
             tell_divergence(&s->p, &all->variants[i]);
-    connect_lengths(s);
-    for (size_t g = 0; g < all->n_groups; g++)
-        for (size_t i = 0; i < all->n; i++)
-            if (family_find(all, g, i, f))
-                tell_family(s, f);
-    for (size_t i = 0; i < all->n; i++)
-        if (s->heap[i] == i)
-            tell_mixture(s, &all->variants[i]);
+    if (all->n > MOST_VARIANTS)
+        tell_crowd(s, f);
+    else
+        tell_families(s, f);
     if (all->n == 1)
         tell_seeds(&s->p, all->variants);
     tell_limits(&s->p);
