@@ -16,17 +16,21 @@ typedef struct crew {
     char (*fingerprints)[33]; /* [n_sets] */
     size_t *set_of;      /* [n_trials] */
     size_t n_waiting;
-    size_t *order;       /* [n_waiting]: which trial is taken when */
+    size_t *order;       /* [n_waiting]: which trial goes before which */
     double *work;        /* [n_trials], what is left, in no unit */
-    size_t n_taken;
+    size_t n_running;
     int threads; /* of a trial */
+    halving halving;
     pthread_mutex_t lock;
+    pthread_cond_t changed; /* a trial has run: others may begin */
 } crew;
 
 /* What listens to a trial's run. */
 typedef struct ear {
     crew *crew;
     const trial *trial;
+    volatile sig_atomic_t stop; /* what the run goes by */
+    bool pauses;                /* it was stopped where its trial pauses */
 } ear;
 
 /* ---- Before anything runs ---- */
@@ -47,7 +51,7 @@ static weft_status make_trials(comparison *c, const char *folder, weft_error *er
         return fail_memory(err);
     for (size_t i = 0; i < c->n_trials; i++) {
         trial *t = &c->trials[i];
-        *t = (trial){.variant = i / e->n_seeds, .seed = i % e->n_seeds, .state = TRIAL_WAITING};
+        *t = (trial){.variant = i / e->n_seeds, .seed = i % e->n_seeds, .until = SIZE_MAX, .state = TRIAL_WAITING};
         TRY(experiment_settings(e, t->variant, t->seed, &t->settings, err));
         if (!(t->folder = trial_folder(e, t, folder, &c->memory)))
             return fail_memory(err);
@@ -114,6 +118,8 @@ static weft_status check_all(crew *w, weft_error *err)
         status = status == WEFT_OK ? one : status;
     }
     TRY(tell_warnings(w, err));
+    for (size_t i = 0; i < w->n_sets && status == WEFT_OK; i++)
+        status = halving_fits(&w->halving, w->sets[i]->task, err);
     for (size_t v = 0; v < w->c->experiment->n_variants; v++) {
         const weft_status one = check_variant(w, v, err);
         status = status == WEFT_OK ? one : status;
@@ -201,48 +207,94 @@ static void put_in_order(crew *w)
 
 static bool stop_asked(const crew *w) { return w->options->stop && *w->options->stop; }
 
-/* The next trial that waits; NULL: there is none, or none may begin any more. */
+/* The first in the order that waits and may run now. */
+static trial *next_trial(const crew *w)
+{
+    for (size_t i = 0; i < w->n_waiting; i++) {
+        trial *t = &w->c->trials[w->order[i]];
+        if (t->state == TRIAL_WAITING && t->n_epochs < t->until)
+            return t;
+    }
+    return NULL;
+}
+
+/* The next trial to run; NULL: there is none, or none may begin any more. Where all that wait depend on one that runs, it is waited for. */
 static trial *take(crew *w)
 {
+    trial *t;
     pthread_mutex_lock(&w->lock);
-    trial *t = w->n_taken < w->n_waiting && !stop_asked(w) ? &w->c->trials[w->order[w->n_taken++]] : NULL;
-    if (t)
+    while (!(t = next_trial(w)) && w->n_running && !stop_asked(w))
+        pthread_cond_wait(&w->changed, &w->lock);
+    if (stop_asked(w))
+        t = NULL;
+    if (t) {
         t->state = TRIAL_RUNNING;
+        w->n_running++;
+    }
     pthread_mutex_unlock(&w->lock);
     return t;
 }
 
+/* Where a trial pauses its run is stopped as if somebody had asked for it; nobody else hears of that. */
 static weft_status hear(void *self, const run *r, event_kind event, weft_error *err)
 {
     (void)err;
-    const ear *ear = self;
-    const compare_options *options = ear->crew->options;
-    pthread_mutex_lock(&ear->crew->lock);
-    options->hear(options->self, ear->crew->c, ear->trial, r, event);
-    pthread_mutex_unlock(&ear->crew->lock);
+    ear *ear = self;
+    crew *w = ear->crew;
+    const compare_options *options = w->options;
+    run seen = *r;
+    if (event == EVENT_EPOCH && r->metrics.epoch >= ear->trial->until)
+        ear->stop = ear->pauses = true;
+    if (stop_asked(w))
+        ear->stop = true;
+    if (event == EVENT_END && ear->pauses && r->status == RUN_STOPPED)
+        seen.status = RUN_DONE;
+    if (!options->hear)
+        return WEFT_OK;
+    pthread_mutex_lock(&w->lock);
+    options->hear(options->self, w->c, ear->trial, &seen, event);
+    pthread_mutex_unlock(&w->lock);
     return WEFT_OK;
+}
+
+/* What a run came to; and others may run for it. */
+static void note_result(crew *w, const ear *own, trial *t, weft_status status, const run *result, weft_error *error)
+{
+    const bool ran = status == WEFT_OK || status == WEFT_DIVERGED || status == WEFT_STOPPED;
+    pthread_mutex_lock(&w->lock);
+    t->state = !ran ? TRIAL_FAILED : status == WEFT_STOPPED && own->pauses ? TRIAL_WAITING : TRIAL_DONE;
+    t->status = status == WEFT_DIVERGED ? RUN_DIVERGED : status == WEFT_STOPPED ? RUN_STOPPED : RUN_DONE;
+    if (ran) {
+        t->found = FOUND_PART; /* from now on */
+        t->n_epochs = result->metrics.epoch;
+    }
+    if (ran && (status != WEFT_STOPPED || own->pauses) && halving_look(&w->halving, (size_t)(t - w->c->trials), error) != WEFT_OK) {
+        status = error->status;
+        t->state = TRIAL_FAILED;
+    }
+    t->error = *error;
+    t->error.status = status;
+    w->n_running--;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
 }
 
 static void run_trial(crew *w, trial *t)
 {
-    ear own = {w, t};
+    ear own = {.crew = w, .trial = t};
     weft_error error = {0};
+    run result = {0};
     const listener listener = {.name = "compare", .hear = hear, .self = &own};
     const run_options options = {.folder = t->folder,
                                  .command = w->options->command,
                                  .threads = w->threads,
                                  .resume = t->found != FOUND_OTHER,
                                  .force = t->found == FOUND_OTHER,
-                                 .stop = w->options->stop,
+                                 .stop = &own.stop,
                                  .listeners = &listener,
-                                 .n_listeners = w->options->hear ? 1 : 0};
-    const weft_status status = run_train(&t->settings, w->sets[w->set_of[t - w->c->trials]], &options, NULL, &error);
-    pthread_mutex_lock(&w->lock);
-    t->state = status == WEFT_OK || status == WEFT_DIVERGED || status == WEFT_STOPPED ? TRIAL_DONE : TRIAL_FAILED;
-    t->status = status == WEFT_DIVERGED ? RUN_DIVERGED : status == WEFT_STOPPED ? RUN_STOPPED : RUN_DONE;
-    t->error = error;
-    t->error.status = status;
-    pthread_mutex_unlock(&w->lock);
+                                 .n_listeners = 1};
+    const weft_status status = run_train(&t->settings, w->sets[w->set_of[t - w->c->trials]], &options, &result, &error);
+    note_result(w, &own, t, status, &result, &error);
 }
 
 static void *run_trials(void *arg)
@@ -287,6 +339,7 @@ static weft_status prepare(crew *w, weft_error *err)
 {
     comparison *c = w->c;
     TRY(make_trials(c, w->options->folder, err));
+    TRY(halving_prepare(&w->halving, c, err));
     w->sets = arena_array(&c->memory, c->n_trials, sizeof *w->sets);
     w->fingerprints = arena_array(&c->memory, c->n_trials, sizeof *w->fingerprints);
     w->set_of = arena_array(&c->memory, c->n_trials, sizeof *w->set_of);
@@ -296,6 +349,7 @@ static weft_status prepare(crew *w, weft_error *err)
         return fail_memory(err);
     TRY(check_all(w, err));
     TRY(find_all(w, err));
+    TRY(halving_begin(&w->halving, err));
     put_in_order(w);
     return WEFT_OK;
 }
@@ -311,14 +365,16 @@ weft_status compare_run(experiment *e, const compare_options *options, compariso
         return fail_memory(err);
     c->experiment = e;
     c->held = -1;
-    crew w = {.options = options, .c = c, .lock = PTHREAD_MUTEX_INITIALIZER};
+    crew w = {.options = options, .c = c, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     weft_status status = prepare(&w, err);
     if (status == WEFT_OK) {
         *result = c;
         if (options->begin)
             options->begin(options->self, c);
         run_all(&w, (int)MIN((size_t)(options->jobs ? options->jobs : usable_cores()), MAX(w.n_waiting, 1)));
-        status = conclude(c, err);
+        status = halving_end(&w.halving, err);
+        const weft_status concluded = conclude(c, err);
+        status = status == WEFT_OK ? concluded : status;
     }
     for (size_t i = 0; i < w.n_sets; i++)
         weft_dataset_close(w.sets[i]);

@@ -74,8 +74,9 @@ typedef struct trial {
     const char *folder;   /* FOLDER/SLUG/seed-N */
     run_settings settings;
     trial_found found;
-    size_t n_epochs; /* that were done before */
-    enum { TRIAL_WAITING, TRIAL_RUNNING, TRIAL_DONE, TRIAL_FAILED } state;
+    size_t n_epochs; /* that were done before, or when it last paused */
+    size_t until;    /* where it pauses, or goes no further: successive halving; SIZE_MAX: nowhere */
+    enum { TRIAL_WAITING, TRIAL_RUNNING, TRIAL_DONE, TRIAL_FAILED, TRIAL_OUT } state; /* out: not among the better ones at some rung */
     run_status status;
     weft_error error; /* of a failed or diverged one */
 } trial;

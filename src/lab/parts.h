@@ -121,6 +121,49 @@ setting *space_probe(const space *s, size_t dimension, size_t k, const setting *
 /* Whether `base` has the settings that a dimension's conditions ask for. */
 bool dimension_can_be(const space *s, const dimension *d, const setting *base);
 
+/* ---- halving.c ---- */
+
+enum { MAX_RUNGS = 64 };
+
+/* Where successive halving looks at its trials: those that are still in run for so many epochs, and so many of them have a place there. */
+typedef struct rungs {
+    size_t n; /* the last is a whole run */
+    size_t epochs[MAX_RUNGS], places[MAX_RUNGS];
+} rungs;
+
+void rungs_make(rungs *r, const halving_settings *s, size_t n_trials, size_t epochs);
+
+/* One of those that compete; less is better. */
+typedef struct contender {
+    double results[MAX_RUNGS]; /* NaN: not known yet; INFINITY: it goes no further, whatever others do */
+    size_t rung;    /* the one it runs to, or has come to */
+    size_t arrived; /* how many rungs were open to it */
+    bool out;       /* it goes no further */
+} contender;
+
+/* From the results to who is where. Who goes on does not depend on what came in first. */
+void halving_decide(const rungs *r, contender *all, size_t n);
+/* Which place i has among the *of contenders at its rung, from 1. */
+size_t contender_rank(const contender *all, size_t n, size_t i, size_t *of);
+
+/* At work in a comparison, whose trials it tells how far they may go (`until`); each variant of the file competes with itself alone. */
+typedef struct halving {
+    comparison *c;
+    const halving_settings *settings; /* NULL: every trial goes all the way, and nothing below does anything */
+    double (*results)[MAX_RUNGS];     /* [n_trials] */
+    contender *contenders;            /* [n_variants] */
+} halving;
+
+weft_status halving_prepare(halving *h, comparison *c, weft_error *err);
+/* Whether what is monitored is a score of the task. */
+weft_status halving_fits(const halving *h, weft_task task, weft_error *err);
+/* Once it is known what the folders hold. */
+weft_status halving_begin(halving *h, weft_error *err);
+/* After a trial has run; the caller sees to it that nobody else does anything meanwhile. */
+weft_status halving_look(halving *h, size_t trial, weft_error *err);
+/* Tells run.json of those that go no further why. */
+weft_status halving_end(halving *h, weft_error *err);
+
 /* ---- rehearsal.c: training that leaves nothing behind ---- */
 
 typedef struct rehearsal {
