@@ -15,7 +15,7 @@ typedef struct args {
     size_t n_sets;
     uint64_t seed, threads, jobs, per_class, worst, steps, seeds, top;
     double from, to;
-    bool seed_given, allow_trailing, json, plan, resume, force, quiet, quick, best, help;
+    bool seed_given, allow_trailing, json, plan, resume, force, quiet, dry_run, quick, best, help;
     const char **words; /* what is no option */
     size_t n_words;
     arena memory;
@@ -57,6 +57,7 @@ typedef struct command {
     {0, "allow-trailing", NULL, "read data files that are longer than their headers say, with a warning", OPTION_FLAG, \
      offsetof(args, allow_trailing), 0, 0}
 #define OPTION_FORCE {'f', "force", NULL, "replace what is there", OPTION_FLAG, offsetof(args, force), 0, 0}
+#define OPTION_DRY_RUN {'n', "dry-run", NULL, "say what it would cost, after measuring a few steps; run and write nothing", OPTION_FLAG, offsetof(args, dry_run), 0, 0}
 #define OPTION_QUIET {'q', "quiet", NULL, "show nothing while it runs", OPTION_FLAG, offsetof(args, quiet), 0, 0}
 #define OPTION_THREADS \
     {0, "threads", "N", "how many threads; default: as many as there are cores to use", OPTION_NUMBER, offsetof(args, threads), 1, MAX_THREADS}
@@ -87,6 +88,10 @@ bool choose_variant(const experiment *e, const args *a, size_t *index, int *code
 bool choose_split(const args *a, weft_split usual, weft_split *split);
 /* -o, or runs/NAME after the experiment file. */
 const char *output_folder(args *a);
+
+/* What --dry-run says (dry_run.c); they return the exit code. */
+int dry_run_train(args *a, const run_settings *s, const weft_dataset *data, const char *folder);
+int dry_run_compare(args *a, experiment *e, const char *folder);
 
 /* ---- Stopping (stop.c) ---- */
 

@@ -11,6 +11,7 @@ static const option_spec options[] = {
     {'j', "jobs", "N", "runs at a time, a thread each; default: as many as there are cores to use", OPTION_NUMBER, offsetof(args, jobs), 1,
      MAX_THREADS},
     {'f', "force", NULL, "run anew what was run with other settings", OPTION_FLAG, offsetof(args, force), 0, 0},
+    OPTION_DRY_RUN,
     OPTION_QUIET,
     OPTION_HELP,
     {0},
@@ -158,7 +159,7 @@ static int run_it(args *a)
     int code = EXIT_FAILED;
     experiment *e = open_experiment(a, &code);
     if (e)
-        code = compare(a, e);
+        code = a->dry_run ? dry_run_compare(a, e, output_folder(a)) : compare(a, e);
     experiment_close(e);
     return code;
 }
@@ -168,7 +169,8 @@ const command cmd_compare = {
     .words = "FILE.yaml",
     .help = "train every variant with every seed; draw and tell what made a difference",
     .examples = "  weft compare recipes/tutorial.yaml\n"
-                "  weft compare recipes/tutorial.yaml --set seeds=[1,2,3] -o runs/three-seeds\n",
+                "  weft compare recipes/tutorial.yaml --set seeds=[1,2,3] -o runs/three-seeds\n"
+                "  weft compare recipes/search.yaml --dry-run\n",
     .min_words = 1,
     .max_words = 1,
     .options = options,

@@ -10,6 +10,7 @@ static const option_spec options[] = {
     OPTION_THREADS,
     {0, "resume", NULL, "go on where the folder's run was stopped", OPTION_FLAG, offsetof(args, resume), 0, 0},
     OPTION_FORCE,
+    OPTION_DRY_RUN,
     OPTION_QUIET,
     OPTION_JSON,
     OPTION_HELP,
@@ -81,6 +82,11 @@ static int train(args *a, experiment *e, size_t variant)
     weft_dataset *data = open_data(settings.data.set, settings.data.allow_trailing, &err);
     if (!data)
         return complain(&err);
+    if (a->dry_run) {
+        const int code = dry_run_train(a, &settings, data, folder);
+        weft_dataset_close(data);
+        return code;
+    }
     progress *p = progress_create(&work, 1, a->quiet);
     const listener own = {.name = "progress", .hear = show, .self = p};
     stop_on_signals();

@@ -153,8 +153,6 @@ static weft_status find_all(crew *w, weft_error *err)
     const bool is_there = folder_exists(folder);
     if (is_there)
         TRY(comparison_hold(w->c, folder, err));
-    for (size_t i = 0; i < w->n_sets; i++)
-        data_fingerprint(w->sets[i], w->fingerprints[i]);
     TRY(find_trials(w, err));
     TRY(comparison_find_others(w->c, folder, err));
     if (is_there)
@@ -165,7 +163,7 @@ static weft_status find_all(crew *w, weft_error *err)
 
 /* ---- The order: the longest first, so that no long one begins when the others end ---- */
 
-static double estimate(const trial *t, const weft_dataset *data, arena *scratch)
+static double work_of(const trial *t, const weft_dataset *data, arena *scratch)
 {
     isa level;
     graph g = {0};
@@ -197,7 +195,7 @@ static void put_in_order(crew *w)
         arena scratch = {0};
         if (t->state == TRIAL_WAITING)
             w->order[w->n_waiting++] = i;
-        w->work[i] = estimate(t, w->sets[w->set_of[i]], &scratch);
+        w->work[i] = work_of(t, w->sets[w->set_of[i]], &scratch);
         arena_deinit(&scratch);
     }
     qsort_r(w->order, w->n_waiting, sizeof *w->order, compare_work, w);
@@ -348,36 +346,84 @@ static weft_status prepare(crew *w, weft_error *err)
     if (!w->sets || !w->fingerprints || !w->set_of || !w->order || !w->work)
         return fail_memory(err);
     TRY(check_all(w, err));
+    for (size_t i = 0; i < w->n_sets; i++)
+        data_fingerprint(w->sets[i], w->fingerprints[i]);
+    return WEFT_OK;
+}
+
+static weft_status start(crew *w, weft_error *err)
+{
     TRY(find_all(w, err));
     TRY(halving_begin(&w->halving, err));
     put_in_order(w);
     return WEFT_OK;
 }
 
+static int count_jobs(const crew *w)
+{
+    return (int)MIN((size_t)(w->options->jobs ? w->options->jobs : usable_cores()), MAX(w->n_waiting, 1));
+}
+
+static void close_sets(crew *w)
+{
+    for (size_t i = 0; i < w->n_sets; i++)
+        weft_dataset_close(w->sets[i]);
+}
+
+static comparison *make_comparison(experiment *e, const compare_options *options, weft_error *err)
+{
+    if (options->jobs < 0 || options->jobs > MAX_THREADS) {
+        fail(err, WEFT_BAD_INPUT, (where){0}, "jobs is %d, but must be at least 0 (a job a core) and at most %d", options->jobs, MAX_THREADS);
+        return NULL;
+    }
+    comparison *c = calloc(1, sizeof *c);
+    if (!c)
+        fail_memory(err);
+    else
+        *c = (comparison){.experiment = e, .held = -1};
+    return c;
+}
+
+weft_status compare_estimate(experiment *e, const compare_options *options, estimate *out, weft_error *err)
+{
+    *out = (estimate){0};
+    comparison *c = make_comparison(e, options, err);
+    if (!c)
+        return err && err->status ? err->status : WEFT_BAD_INPUT;
+    crew w = {.options = options, .c = c};
+    weft_status status = prepare(&w, err);
+    if (status == WEFT_OK)
+        status = find_trials(&w, err);
+    if (status == WEFT_OK)
+        put_in_order(&w);
+    out->jobs = count_jobs(&w);
+    if (status == WEFT_OK)
+        status = estimate_make(c, &w.halving, (const weft_dataset *const *)w.sets, w.set_of, out, err);
+    close_sets(&w);
+    comparison_free(c);
+    return status;
+}
+
 weft_status compare_run(experiment *e, const compare_options *options, comparison **result, weft_error *err)
 {
     *result = NULL;
-    if (options->jobs < 0 || options->jobs > MAX_THREADS)
-        return fail(err, WEFT_BAD_INPUT, (where){0}, "jobs is %d, but must be at least 0 (a job a core) and at most %d",
-                    options->jobs, MAX_THREADS);
-    comparison *c = calloc(1, sizeof *c);
+    comparison *c = make_comparison(e, options, err);
     if (!c)
-        return fail_memory(err);
-    c->experiment = e;
-    c->held = -1;
+        return err && err->status ? err->status : WEFT_BAD_INPUT;
     crew w = {.options = options, .c = c, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     weft_status status = prepare(&w, err);
+    if (status == WEFT_OK)
+        status = start(&w, err);
     if (status == WEFT_OK) {
         *result = c;
         if (options->begin)
             options->begin(options->self, c);
-        run_all(&w, (int)MIN((size_t)(options->jobs ? options->jobs : usable_cores()), MAX(w.n_waiting, 1)));
+        run_all(&w, count_jobs(&w));
         status = halving_end(&w.halving, err);
         const weft_status concluded = conclude(c, err);
         status = status == WEFT_OK ? concluded : status;
     }
-    for (size_t i = 0; i < w.n_sets; i++)
-        weft_dataset_close(w.sets[i]);
+    close_sets(&w);
     if (!*result)
         comparison_free(c);
     return status;

@@ -109,7 +109,7 @@ weft_status halving_fits(const halving *h, weft_task task, weft_error *err)
 }
 
 /* The variants of a group lie side by side. */
-static size_t group_size(const experiment *e, size_t first)
+size_t group_size(const experiment *e, size_t first)
 {
     size_t n = 1;
     while (first + n < e->n_variants && e->variants[first + n].group == e->variants[first].group)
@@ -117,7 +117,7 @@ static size_t group_size(const experiment *e, size_t first)
     return n;
 }
 
-static rungs rungs_of(const halving *h, size_t first, size_t n)
+rungs halving_rungs(const halving *h, size_t first, size_t n)
 {
     rungs r;
     rungs_make(&r, h->settings, n, h->c->experiment->variants[first].settings.train.epochs);
@@ -137,7 +137,7 @@ static double mean_result(const halving *h, size_t variant, size_t rung)
 static void decide_group(halving *h, size_t first, size_t n)
 {
     const size_t n_seeds = h->c->experiment->n_seeds;
-    const rungs r = rungs_of(h, first, n);
+    const rungs r = halving_rungs(h, first, n);
     contender *all = h->contenders + first;
     for (size_t i = 0; i < n; i++)
         for (size_t rung = 0; rung < MAX_RUNGS; rung++)
@@ -182,7 +182,7 @@ weft_status halving_look(halving *h, size_t trial, weft_error *err)
     size_t first = trial / e->n_seeds;
     while (first > 0 && e->variants[first - 1].group == e->variants[first].group)
         first--;
-    const rungs r = rungs_of(h, first, group_size(e, first));
+    const rungs r = halving_rungs(h, first, group_size(e, first));
     const weft_status status = run_record_read(h->c->trials[trial].folder, &run, &a, err);
     if (status == WEFT_OK) {
         take_results(h, trial, &run, &r);
@@ -217,7 +217,7 @@ static weft_status tell_trial(const trial *t, const char *message, arena *a, wef
 static weft_status tell_group(const halving *h, size_t first, size_t n, arena *a, weft_error *err)
 {
     const size_t n_seeds = h->c->experiment->n_seeds;
-    const rungs r = rungs_of(h, first, n);
+    const rungs r = halving_rungs(h, first, n);
     for (size_t i = 0; i < n; i++) {
         const contender *c = &h->contenders[first + i];
         size_t of, rank = contender_rank(h->contenders + first, n, i, &of);

@@ -112,6 +112,43 @@ typedef struct compare_options {
 weft_status compare_run(experiment *e, const compare_options *options, comparison **result, weft_error *err);
 void comparison_free(comparison *c);
 
+/* ---- What it will cost (estimate.c) ---- */
+
+/* Of a run, measured: a few steps are taken, and samples evaluated, by a model that is gone afterwards. */
+typedef struct run_cost {
+    double step_seconds, eval_seconds; /* of a training step, of the evaluation after an epoch */
+    size_t steps_per_epoch;
+    double bytes; /* of its folder, about */
+} run_cost;
+
+/* With as many runs at a time, each of so many threads. */
+weft_status run_cost_measure(const run_settings *s, const weft_dataset *data, int jobs, int threads, run_cost *out, weft_error *err);
+double run_cost_seconds(const run_cost *c, double epochs);
+/* How long a run is, whatever ends it. */
+double run_cost_epochs(const run_cost *c, const train_settings *s);
+
+enum { MAX_RUNGS = 64 };
+
+/* Where successive halving looks at its trials: those that are still in run for so many epochs, and so many of them have a place there. */
+typedef struct rungs {
+    size_t n; /* the last is a whole run */
+    size_t epochs[MAX_RUNGS], places[MAX_RUNGS];
+} rungs;
+
+typedef struct estimate {
+    int jobs;
+    size_t n_trials, n_done; /* done: there already */
+    size_t n_measured;       /* kinds of network that were measured */
+    double epochs, all_epochs; /* to be run; if every trial went all the way */
+    double seconds, longest; /* of all, at so many a time; of the longest trial */
+    double bytes;            /* in the folder at the end, about */
+    rungs rungs;             /* n is 0: nothing is halved */
+    double rung_epochs[MAX_RUNGS];
+} estimate;
+
+/* What compare_run would do now, and what it costs; nothing is written. */
+weft_status compare_estimate(experiment *e, const compare_options *options, estimate *out, weft_error *err);
+
 /* ---- Looking for a learning rate (range_test.c) ---- */
 
 /* What became of one seed. */

@@ -123,14 +123,6 @@ bool dimension_can_be(const space *s, const dimension *d, const setting *base);
 
 /* ---- halving.c ---- */
 
-enum { MAX_RUNGS = 64 };
-
-/* Where successive halving looks at its trials: those that are still in run for so many epochs, and so many of them have a place there. */
-typedef struct rungs {
-    size_t n; /* the last is a whole run */
-    size_t epochs[MAX_RUNGS], places[MAX_RUNGS];
-} rungs;
-
 void rungs_make(rungs *r, const halving_settings *s, size_t n_trials, size_t epochs);
 
 /* One of those that compete; less is better. */
@@ -154,6 +146,10 @@ typedef struct halving {
     contender *contenders;            /* [n_variants] */
 } halving;
 
+/* How many variants, from the first of a group on, it has. */
+size_t group_size(const experiment *e, size_t first);
+/* The rungs of that group. */
+rungs halving_rungs(const halving *h, size_t first, size_t n);
 weft_status halving_prepare(halving *h, comparison *c, weft_error *err);
 /* Whether what is monitored is a score of the task. */
 weft_status halving_fits(const halving *h, weft_task task, weft_error *err);
@@ -163,6 +159,11 @@ weft_status halving_begin(halving *h, weft_error *err);
 weft_status halving_look(halving *h, size_t trial, weft_error *err);
 /* Tells run.json of those that go no further why. */
 weft_status halving_end(halving *h, weft_error *err);
+
+/* ---- estimate.c ---- */
+
+/* Fills all but out->jobs, which says how many run at a time. sets, set_of: of the trials. */
+weft_status estimate_make(const comparison *c, const halving *h, const weft_dataset *const *sets, const size_t *set_of, estimate *out, weft_error *err);
 
 /* ---- rehearsal.c: training that leaves nothing behind ---- */
 
