@@ -165,12 +165,11 @@ static void add_named(const lineup *l, const char *group, const variant *v, word
     }
 }
 
-static void add_scale(const char *scale, text *t)
+static void add_scale(const char *scale, word_form form, text *t)
 {
-    if (strcmp(scale, "1") == 0)
-        text_add(t, "as they are");
-    else
-        text_printf(t, "/ %s", scale);
+    const bool none = strcmp(scale, "1") == 0;
+    text_add(t, none ? "as they are" : "/ ");
+    words_add(t, none ? "" : scale, form);
 }
 
 void change_add(const lineup *l, size_t group_index, const variant *a, const variant *b, word_form form, text *t)
@@ -183,9 +182,9 @@ void change_add(const lineup *l, size_t group_index, const variant *a, const var
     }
     if (strcmp(group, "data.scale") == 0) {
         text_add(t, "inputs ");
-        add_scale(after, t);
+        add_scale(after, form, t);
         text_add(t, " instead of ");
-        add_scale(before, t);
+        add_scale(before, form, t);
         return;
     }
     if (strcmp(before, after) != 0 && *before && *after && strchr(group, '.') == NULL) {
@@ -198,7 +197,8 @@ void change_add(const lineup *l, size_t group_index, const variant *a, const var
         if (!key_changed(l, group, s, a))
             continue;
         text_add(t, first ? "" : ", ");
-        text_printf(t, "%s ", s->key);
+        words_add(t, s->key, form);
+        text_add(t, " ");
         words_add(t, s->text, form);
         text_add(t, " instead of ");
         words_add(t, setting_of(l, a, s->key), form);

@@ -167,7 +167,8 @@ static bool is_race(const story *s, size_t group, const variant *a, const varian
 static void tell_pair(story *s, size_t group, const variant *a, const variant *b, size_t epoch)
 {
     prose *p = &s->p;
-    text_printf(&p->sentence, "%s: ", heading(s->all.groups[group]));
+    words_add(&p->sentence, heading(s->all.groups[group]), p->form);
+    text_add(&p->sentence, ": ");
     say_name(p, b);
     text_add(&p->sentence, " against ");
     say_name(p, a);
@@ -418,7 +419,7 @@ static void tell_mixture(story *s, const variant *v)
     for (size_t g = 0; g < s->all.n_groups; g++)
         if (strcmp(s->all.values[v - first][g], s->all.values[0][g]) != 0) {
             text_add(&p->sentence, joint(said++, n));
-            text_add(&p->sentence, s->all.groups[g]);
+            words_add(&p->sentence, s->all.groups[g], p->form);
         }
     if (n) {
         text_add(&p->sentence, " together, and which of them makes a difference cannot be told: after ");
