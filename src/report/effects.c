@@ -7,6 +7,7 @@
 #define WIDTH 920.0
 #define MARGIN 24.0
 #define HEIGHT 300.0      /* of parallel axes */
+#define HEAD 44.0         /* above them */
 #define NAMES 150.0       /* at the right of the last one */
 #define LABELS 86.0       /* at the left of the first one */
 #define COLUMNS 3
@@ -15,6 +16,8 @@
 #define PANEL_GAP 26.0
 #define ROW_HEIGHT (PANEL_HEIGHT + 66)
 #define LINE_HEIGHT 13.0
+
+enum { MOST_LINES = 3 }; /* of a label */
 
 static const ink title_ink = {11.5, true, 0x1a1a1a}, tick_ink = {10.5, false, 0x4d4d4d};
 
@@ -27,13 +30,46 @@ static void fitted(cairo_t *cr, ink style, double x, double y, double align, dou
     arena_deinit(&a);
 }
 
+/* The longest part of a text, up to a blank, that fits. */
+static size_t line_length(cairo_t *cr, const char *string, double width, arena *a)
+{
+    size_t fits = 0;
+    for (size_t n = strcspn(string, " ");; n += 1 + strcspn(string + n + 1, " ")) {
+        const char *part = arena_printf(a, "%.*s", (int)n, string);
+        if (fits && (!part || ink_width(cr, tick_ink, part) > width))
+            return fits;
+        fits = n;
+        if (!string[n])
+            return n;
+    }
+}
+
+/* A label on up to three lines. Returns how many there are. */
+static size_t wrap(cairo_t *cr, double width, const char *string, const char *lines[MOST_LINES], arena *a)
+{
+    text clean = {0};
+    text_add_escaped(&clean, string);
+    const char *rest = clean.data ? arena_text(a, clean.data) : "";
+    size_t n = 0;
+    text_free(&clean);
+    for (; rest && *rest && n < MOST_LINES; n++) {
+        const size_t length = n + 1 < MOST_LINES ? line_length(cr, rest, width, a) : strlen(rest);
+        const char *line = arena_printf(a, "%.*s", (int)length, rest);
+        lines[n] = line ? ink_fit(cr, tick_ink, width, line, a) : NULL;
+        if (!lines[n])
+            return n;
+        rest += length + strspn(rest + length, " ");
+    }
+    return n;
+}
+
 /* ---- Parallel coordinates ---- */
 
 void parallel_size(const effects *e, picture *p)
 {
     (void)e;
     p->width = WIDTH;
-    p->height = MARGIN + 34 + HEIGHT + 20 + MARGIN;
+    p->height = MARGIN + HEAD + HEIGHT + 20 + MARGIN;
 }
 
 static double axis_x(const effects *e, size_t i)
@@ -42,7 +78,7 @@ static double axis_x(const effects *e, size_t i)
     return MARGIN + LABELS + room * (double)i / (double)(e->n_axes - 1);
 }
 
-static double place_y(double at) { return MARGIN + 34 + (1 - at) * HEIGHT; }
+static double place_y(double at) { return MARGIN + HEAD + (1 - at) * HEIGHT; }
 
 /* Lines bend, so that one can be followed through a value that many share. */
 static void draw_line(cairo_t *cr, const effects *e, size_t line)
@@ -92,12 +128,15 @@ static void draw_coordinate(cairo_t *cr, const effects *e, size_t i)
         cairo_line_to(cr, x + 3, y);
         cairo_stroke(cr);
         arena a = {0};
-        const char *label = ink_fit(cr, tick_ink, fmin(room, 120), c->labels[k], &a);
-        const double width = label ? ink_width(cr, tick_ink, label) : 0;
-        ink_color(cr, 0xffffff, 0.82); /* lines that pass below stay paler than the words */
-        cairo_rectangle(cr, x - 8 - width, y - 7, width + 3, 14);
-        cairo_fill(cr);
-        ink_text(cr, tick_ink, x - 7, y + 4, 1, label ? label : "");
+        const char *lines[MOST_LINES];
+        const size_t n = wrap(cr, fmin(room, 120), c->labels[k], lines, &a);
+        for (size_t line = 0; line < n; line++) {
+            const double width = ink_width(cr, tick_ink, lines[line]), at = y + LINE_HEIGHT * ((double)line - (double)(n - 1) / 2);
+            ink_color(cr, 0xffffff, 0.82); /* lines that pass below stay paler than the words */
+            cairo_rectangle(cr, x - 8 - width, at - 7, width + 3, 14);
+            cairo_fill(cr);
+            ink_text(cr, tick_ink, x - 7, at + 4, 1, lines[line]);
+        }
         arena_deinit(&a);
     }
 }
@@ -207,6 +246,21 @@ static void draw_means(cairo_t *cr, const effects *e, const coordinate *c, const
     }
 }
 
+/* Below each other by turns, where they are many. */
+static void draw_values(cairo_t *cr, const coordinate *c, const box *b)
+{
+    const double room = b->width / (double)MAX(c->n_ticks, 1);
+    const bool narrow = room < 60;
+    for (size_t k = 0; k < c->n_ticks; k++) {
+        arena a = {0};
+        const char *lines[MOST_LINES];
+        const size_t n = wrap(cr, fmax(narrow ? 2 * room - 6 : room - 6, 24), c->labels[k], lines, &a), first = narrow && k % 2;
+        for (size_t i = 0; i < (narrow ? MIN(n, 1) : n); i++)
+            ink_text(cr, tick_ink, tick_x(c, b, c->ticks[k]), b->y + b->height + 4 + LINE_HEIGHT * (double)(first + i + 1), 0.5, lines[i]);
+        arena_deinit(&a);
+    }
+}
+
 void main_effects_draw(cairo_t *cr, const void *of)
 {
     const effects *e = of;
@@ -216,10 +270,6 @@ void main_effects_draw(cairo_t *cr, const void *of)
         draw_scale(cr, e, c, &b);
         draw_points(cr, e, c, &b);
         draw_means(cr, e, c, &b);
-        const double room = b.width / (double)c->n_ticks;
-        for (size_t k = 0; k < c->n_ticks; k++) {
-            const double x = tick_x(c, &b, c->ticks[k]), below = c->n_ticks > 3 && room < 60 && k % 2 ? 2 : 1;
-            fitted(cr, tick_ink, x, b.y + b.height + 4 + below * LINE_HEIGHT, 0.5, fmax(room * (room < 60 ? 2 : 1) - 6, 24), c->labels[k]);
-        }
+        draw_values(cr, c, &b);
     }
 }
