@@ -141,8 +141,8 @@ static weft_status add_pairs(page *p, const evaluation_record *e, text *t, weft_
     if (n == 0)
         return WEFT_OK;
     qsort(pairs, n, sizeof *pairs, compare_pairs);
-    text_add(t, "<div><h3>Most confused pairs</h3>\n<table class=\"pairs\"><thead><tr><th>label</th><th>taken for</th><th class=\"number\">samples</th>"
-                "<th class=\"number\">the other way round</th></tr></thead>\n<tbody>\n");
+    text_add(t, "<div><h3>Most confused pairs</h3>\n<table class=\"pairs\"><thead><tr><th>label</th><th>taken for</th>"
+                "<th class=\"number\">samples</th><th class=\"number\">the other way round</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < MIN(n, MOST_PAIRS); i++)
         add_pair(t, e, &pairs[i]);
     text_add(t, "</tbody></table></div>\n");
