@@ -61,7 +61,10 @@ class Docs(weft.Case):
             for i, body in enumerate(blocks(document, "yaml")):
                 name = self.write(f"{os.path.basename(document)}-{i}.yaml", body)
                 variants = re.findall(r"^  (\w+): *\{", body.partition("variants:")[2], re.MULTILINE) if "variants:" in body else []
-                self.weft("summary", name, *(["--variant", variants[0]] if variants else []))
+                if "sweep:" in body:
+                    self.weft("compare", name, "--dry-run")
+                else:
+                    self.weft("summary", name, *(["--variant", variants[0]] if variants else []))
 
     def test_programs_compile_and_run(self):
         for document in documents():
