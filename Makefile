@@ -154,7 +154,7 @@ bench-deps: deps
 # ---- What people run ----
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(BUILD)/weft compare recipes/tutorial.yaml -o runs/tutorial --force
+	$(BUILD)/weft compare recipes/tutorial.yaml -o runs/tutorial $(if $(SEEDS),--set "seeds=[$(shell seq -s, $(SEEDS))]")
 
 check: check-deps
 	$(Q)$(MAKE) --no-print-directory run-tests

@@ -103,11 +103,21 @@ void stop_on_signals(void);
 
 typedef struct progress progress;
 
-/* For trials that are `work[n_trials]` epochs long, on stderr: a bar where that is a terminal, redrawn ten times a second; elsewhere a line an
- * epoch. quiet: nothing. NULL: no memory. */
-progress *progress_create(const double *work, size_t n_trials, bool quiet);
-/* `trial`: its index; `name`: what stands before its lines, "" for a single run. */
-void progress_hear(progress *p, size_t trial, const char *name, const run *r, event_kind event);
+/* What is known of a trial before anything runs. */
+typedef struct expected {
+    const char *name; /* what stands before its lines; "" for a single run */
+    size_t kind;      /* a number below that of trials; of one kind all take equally long for their work */
+    double work;      /* what is left to do, in a unit that all trials share */
+    bool over;        /* nothing is */
+    double best;      /* its best validation score before, as it is shown; NaN: none */
+} expected;
+
+/* On stderr: where that is a terminal an area that is redrawn ten times a second; elsewhere a line an epoch. quiet: nothing. NULL: no memory. */
+progress *progress_create(size_t n_trials, bool quiet);
+/* Before the first event. False: no memory. */
+bool progress_expect(progress *p, size_t trial, const expected *what);
+/* `trial`: its index. */
+void progress_hear(progress *p, size_t trial, const run *r, event_kind event);
 void progress_free(progress *p); /* clears the bar */
 
 #endif

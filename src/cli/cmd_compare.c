@@ -1,4 +1,5 @@
 /* weft compare: every variant with every seed. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -20,20 +21,44 @@ static const option_spec options[] = {
 typedef struct watcher {
     progress *progress;
     bool quiet;
-    const experiment *experiment;
-    const char **names; /* [trials], made when first needed */
-    arena *memory;
 } watcher;
 
-/* What stands before a trial's lines: its variant, and its seed where there are several. */
-static const char *trial_name(watcher *w, const comparison *c, const trial *t)
+/* What stands before a trial's lines: its variant, and its seed where there are several. NULL: no memory. */
+static const char *trial_name(const experiment *e, const trial *t, arena *a)
 {
-    const char **name = &w->names[t - c->trials];
-    if (*name)
-        return *name;
-    const char *variant = w->experiment->variants[t->variant].name;
-    *name = w->experiment->n_seeds > 1 ? arena_printf(w->memory, "%s, seed %llu", variant, (unsigned long long)t->settings.train.seed) : variant;
-    return *name ? *name : "";
+    const char *variant = e->variants[t->variant].name;
+    return e->n_seeds > 1 ? arena_printf(a, "%s, seed %llu", variant, (unsigned long long)t->settings.train.seed) : variant;
+}
+
+/* Of what was there before; NaN: there is nothing. */
+static double best_score(const trial *t, arena *a)
+{
+    run_record run;
+    double best = NAN;
+    if ((t->found != FOUND_ALL && t->found != FOUND_PART) || run_record_read(t->folder, &run, a, NULL) != WEFT_OK)
+        return NAN;
+    for (size_t i = 0; i < run.n_epochs; i++)
+        best = fmax(best, metrics_score(&run.metrics[i], WEFT_TEST));
+    return best;
+}
+
+/* Without memory there is none. */
+static progress *start_progress(const comparison *c, bool quiet)
+{
+    progress *p = progress_create(c->n_trials, quiet);
+    for (size_t i = 0; p && i < c->n_trials; i++) {
+        const trial *t = &c->trials[i];
+        arena scratch = {0};
+        const char *name = trial_name(c->experiment, t, &scratch);
+        const bool is_over = t->state != TRIAL_WAITING;
+        const bool known = name && progress_expect(p, i, &(expected){name, t->variant, is_over ? 0 : t->work, is_over, best_score(t, &scratch)});
+        arena_deinit(&scratch);
+        if (!known) {
+            progress_free(p);
+            return NULL;
+        }
+    }
+    return p;
 }
 
 /* "6 variants x 3 seeds: 4 runs are there already, 2 go on, 12 to run" */
@@ -69,7 +94,8 @@ static void show_others(const comparison *c)
 
 static void begin(void *self, const comparison *c)
 {
-    const watcher *w = self;
+    watcher *w = self;
+    w->progress = start_progress(c, w->quiet);
     if (w->quiet)
         return;
     show_others(c);
@@ -79,7 +105,8 @@ static void begin(void *self, const comparison *c)
 static void show(void *self, const comparison *c, const trial *t, const run *r, event_kind event)
 {
     watcher *w = self;
-    progress_hear(w->progress, (size_t)(t - c->trials), trial_name(w, c, t), r, event);
+    if (w->progress)
+        progress_hear(w->progress, (size_t)(t - c->trials), r, event);
 }
 
 static void show_warnings(void *self, const char *warnings)
@@ -121,15 +148,9 @@ static int compare(args *a, experiment *e)
 {
     weft_error err = {0};
     comparison *c = NULL;
-    const size_t n = e->n_variants * e->n_seeds;
     const char *folder = output_folder(a);
-    double *work = arena_array(&a->memory, n, sizeof *work);
-    watcher w = {.quiet = a->quiet, .experiment = e, .names = arena_array(&a->memory, n, sizeof *w.names), .memory = &a->memory};
-    for (size_t i = 0; work && i < n; i++)
-        work[i] = (double)e->variants[i / e->n_seeds].settings.train.epochs;
-    w.progress = work ? progress_create(work, n, a->quiet) : NULL;
-    if (!folder || !w.names || !w.progress) {
-        progress_free(w.progress);
+    watcher w = {.quiet = a->quiet};
+    if (!folder) {
         fail_memory(&err);
         return complain(&err);
     }

@@ -1,4 +1,6 @@
 /* weft train: one run. */
+#include <math.h>
+
 #include "cli/cli.h"
 
 static const option_spec options[] = {
@@ -20,7 +22,7 @@ static const option_spec options[] = {
 static weft_status show(void *self, const run *r, event_kind event, weft_error *err)
 {
     (void)err;
-    progress_hear(self, 0, "", r, event);
+    progress_hear(self, 0, r, event);
     return WEFT_OK;
 }
 
@@ -70,13 +72,22 @@ static weft_status draw(const char *folder, arena *a, weft_error *err)
     return report_page(page, &record, 1, NULL, err);
 }
 
+/* NULL: no memory. */
+static progress *start_progress(bool quiet)
+{
+    progress *p = progress_create(1, quiet);
+    if (!p || progress_expect(p, 0, &(expected){.name = "", .work = 1, .best = NAN}))
+        return p;
+    progress_free(p);
+    return NULL;
+}
+
 static int train(args *a, experiment *e, size_t variant)
 {
     weft_error err = {0};
     run_settings settings;
     run result = {0};
     const char *folder = output_folder(a);
-    const double work = (double)e->variants[variant].settings.train.epochs;
     if (!folder || experiment_settings(e, variant, 0, &settings, &err) != WEFT_OK)
         return complain(&err);
     weft_dataset *data = open_data(settings.data.set, settings.data.allow_trailing, &err);
@@ -87,7 +98,7 @@ static int train(args *a, experiment *e, size_t variant)
         weft_dataset_close(data);
         return code;
     }
-    progress *p = progress_create(&work, 1, a->quiet);
+    progress *p = start_progress(a->quiet);
     const listener own = {.name = "progress", .hear = show, .self = p};
     stop_on_signals();
     const run_options o = {.folder = folder, .command = a->line, .threads = (int)a->threads, .resume = a->resume, .force = a->force,

@@ -17,7 +17,6 @@ typedef struct crew {
     size_t *set_of;      /* [n_trials] */
     size_t n_waiting;
     size_t *order;       /* [n_waiting]: which trial goes before which */
-    double *work;        /* [n_trials], what is left, in no unit */
     size_t n_running;
     int threads; /* of a trial */
     halving halving;
@@ -183,19 +182,20 @@ static int compare_work(const void *a, const void *b, void *crew_in)
 {
     const crew *w = crew_in;
     const size_t x = *(const size_t *)a, y = *(const size_t *)b;
-    if (w->work[x] != w->work[y])
-        return w->work[x] > w->work[y] ? -1 : 1;
+    const trial *a_trial = &w->c->trials[x], *b_trial = &w->c->trials[y];
+    if (a_trial->work != b_trial->work)
+        return a_trial->work > b_trial->work ? -1 : 1;
     return x < y ? -1 : 1;
 }
 
 static void put_in_order(crew *w)
 {
     for (size_t i = 0; i < w->c->n_trials; i++) {
-        const trial *t = &w->c->trials[i];
+        trial *t = &w->c->trials[i];
         arena scratch = {0};
         if (t->state == TRIAL_WAITING)
             w->order[w->n_waiting++] = i;
-        w->work[i] = work_of(t, w->sets[w->set_of[i]], &scratch);
+        t->work = work_of(t, w->sets[w->set_of[i]], &scratch);
         arena_deinit(&scratch);
     }
     qsort_r(w->order, w->n_waiting, sizeof *w->order, compare_work, w);
@@ -342,8 +342,7 @@ static weft_status prepare(crew *w, weft_error *err)
     w->fingerprints = arena_array(&c->memory, c->n_trials, sizeof *w->fingerprints);
     w->set_of = arena_array(&c->memory, c->n_trials, sizeof *w->set_of);
     w->order = arena_array(&c->memory, c->n_trials, sizeof *w->order);
-    w->work = arena_array(&c->memory, c->n_trials, sizeof *w->work);
-    if (!w->sets || !w->fingerprints || !w->set_of || !w->order || !w->work)
+    if (!w->sets || !w->fingerprints || !w->set_of || !w->order)
         return fail_memory(err);
     TRY(check_all(w, err));
     for (size_t i = 0; i < w->n_sets; i++)

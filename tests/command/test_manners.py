@@ -57,7 +57,7 @@ class Output(weft.Case):
                              stderr=slave, env={"TERM": "xterm"})
         os.close(slave)
         shown, deadline = b"", time.monotonic() + 120
-        while not re.search(rb"\[#*\.*\] +\d+ %  .*left \| epoch \d+/200 loss \d", shown):
+        while not re.search(rb"\[#*\.*\] +\d+ %  .*left \| epoch \d+/200  loss \d", shown):
             self.assertLess(time.monotonic(), deadline, shown)
             if select.select([master], [], [], 1)[0]:
                 shown += os.read(master, 65536)
