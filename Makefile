@@ -154,7 +154,7 @@ bench-deps: deps
 # ---- What people run ----
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(BUILD)/weft compare recipes/tutorial.yaml -o runs/tutorial $(if $(SEEDS),--set "seeds=[$(shell seq -s, $(SEEDS))]")
+	$(BUILD)/weft compare recipes/tutorial.yaml -o runs/tutorial --force $(if $(SEEDS),--set "seeds=[$(shell seq -s, $(SEEDS))]")
 
 check: check-deps
 	$(Q)$(MAKE) --no-print-directory run-tests
@@ -228,7 +228,7 @@ clean:
 
 help:
 	@echo 'make            build/weft, build/libweft.a, build/libweft.so'
-	@echo 'make demo       install what is missing, build, train and draw the tutorial'
+	@echo 'make demo       install what is missing, build, train and draw the tutorial; SEEDS=3: with three seeds'
 	@echo 'make check      install what the tests need, build, run every test'
 	@echo 'make check-long hold every activation to 2 ulps at all floats there are, and ops to the cases of ONNX; takes an hour or two'
 	@echo 'make bench      measure against other libraries on this machine; ONLY=passes, grid, threads, many or small: a part of it'

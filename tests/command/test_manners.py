@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import time
 
 import small
@@ -29,6 +30,13 @@ class Help(weft.Case):
         with open(os.path.join(weft.ROOT, "include", "weft.h")) as header:
             version = re.search(r'#define WEFT_VERSION "(.*)"', header.read())[1]
         self.assertEqual(self.weft("--version").stdout, f"weft {version}\n")
+
+
+class Demo(weft.Case):
+    def test_it_takes_a_number_of_seeds(self):
+        for words, wanted in (([], r"-o runs/tutorial --force\s*$"), (["SEEDS=3"], r'--set "seeds=\[1,2,3\]"\s*$')):
+            said = subprocess.run(["make", "-n", "demo", *words], cwd=weft.ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            self.assertRegex(said.stdout, wanted)
 
 
 class Output(weft.Case):
