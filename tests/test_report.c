@@ -7,10 +7,12 @@
 #include "report/variants.h"
 #include "run_files.h"
 
+static const report_view plain_view = {0};
+
 static const char *summary_of(const run_record *runs, size_t n, bool markdown)
 {
     text t = {0};
-    report_summary(runs, n, markdown, &t);
+    report_summary(runs, n, &plain_view, markdown ? REPORT_MARKDOWN : REPORT_TEXT, &t);
     assert_false(t.failed);
     char *copy = arena_text(&memory, t.data);
     text_free(&t);
@@ -216,7 +218,7 @@ static void lines_that_coincide_are_both_seen(void **state)
     weft_error err = {0};
     run_record runs[] = {make_run("one", 1, (course){10, {0.5, 0.1}, {87, 95}, {85, 89}}),
                          make_run("other", 1, (course){10, {0.5, 0.1}, {87, 95}, {85, 89}})};
-    must(report_compare(folder, runs, COUNT(runs), &err), &err);
+    must(report_compare(folder, runs, COUNT(runs), &plain_view, &err), &err);
     const size_t lower = count_pixels("compare.png", BLUE, 0), upper = count_pixels("compare.png", VERMILLION, 0);
     assert_true(lower > 500 && upper > 500);
 }
@@ -298,9 +300,9 @@ static void figures_are_drawn_whatever_the_runs_hold(void **state)
         must(report_curves(&runs[i], &err), &err);
         assert_true(file_exists(in_folder("curves.svg")));
     }
-    must(report_compare(folder, runs, COUNT(runs), &err), &err);
-    must(report_compare(folder, runs, 1, &err), &err);
-    must(report_compare(folder, runs, 0, &err), &err);
+    must(report_compare(folder, runs, COUNT(runs), &plain_view, &err), &err);
+    must(report_compare(folder, runs, 1, &plain_view, &err), &err);
+    must(report_compare(folder, runs, 0, &plain_view, &err), &err);
 }
 
 static void curves_are_saved_by_their_ending(void **state)
@@ -371,9 +373,11 @@ static void the_table_tells_best_last_gap_and_seconds(void **state)
     ((weft_metrics *)runs[0].metrics)[2].val_acc = 0.89314;
     ((weft_metrics *)runs[0].metrics)[3].val_acc = 0.89314; /* the first of two bests counts */
     const char *table = summary_of(runs, 1, false);
-    assert_has(table, "adam            89.31 %      3         89.00 %      95.50 %  6.50     10.0");
-    assert_lacks(table, "seeds");
+    assert_has(table, "adam       89.00 %  89.31 %      3  95.50 %  6.50     10.0");
+    assert_lacks(table, "runs");
+    assert_lacks(table, "epochs");
     assert_lacks(table, "status");
+    assert_lacks(table, "against");
     for (const char *c = table; *c; c++)
         assert_true((unsigned char)*c < 0x80);
 }
@@ -390,23 +394,30 @@ static void seeds_are_told_as_mean_and_deviation(void **state)
     assert_has(summary_of(runs, 3, false), "89.50 +- 0.71 % (2)");
 }
 
-static void columns_of_the_table_stand_below_each_other(void **state)
+/* How many characters there are in a line. */
+static size_t width_of(const char *line)
+{
+    size_t n = 0;
+    for (; *line && *line != '\n'; line++)
+        n += ((unsigned char)*line & 0xc0) != 0x80;
+    return n;
+}
+
+static void a_table_keeps_its_columns_and_a_terminals_width(void **state)
 {
     (void)state;
-    run_record runs[] = {make_run("a", 1, (course){5, {0.5, 0.1}, {87, 95}, {85, 89}}),
-                         make_run("\xc3\xa4\xc3\xb6\xc3\xbc and a name that does not end before the table does, or so",
-                                  1, (course){100, {0.5, 0.1}, {87, 100}, {1, 5}}),
-                         make_run("\xc3\xa4\xc3\xb6\xc3\xbc", 1, (course){0})};
-    const char *line = summary_of(runs, 3, false);
-    size_t widths[5];
-    for (size_t i = 0; i < 5; i++) {
-        widths[i] = 0;
-        for (; *line != '\n'; line++)
-            widths[i] += ((unsigned char)*line & 0xc0) != 0x80;
-        line++;
-        assert_int_equal(widths[i], widths[0]);
-    }
-    assert_true(widths[0] < 120);
+    static const char *const names[] = {"a", "\xc3\xa4\xc3\xb6\xc3\xbc and a name that does not end before the table does, or so",
+                                        "\xc3\xa4\xc3\xb6\xc3\xbc and a name that does not end before the table does, or is it"};
+    run_record runs[9];
+    for (size_t i = 0; i < 9; i++)
+        runs[i] = make_run(names[i / 3], i % 3, (course){i < 3 ? 100 : 20, {0.5, 0.1}, {87, 98 + (double)(i % 3)}, {1, 80 - (double)i}});
+    const char *table = summary_of(runs, 9, false), *line = table;
+    for (size_t i = 0; i < 5; i++, line = strchr(line, '\n') + 1)
+        assert_int_equal(width_of(line), 100);
+    for (line = strstr(table, "\nagainst a") + 1; *line; line = strchr(line, '\n') + 1)
+        assert_true(width_of(line) <= 100);
+    assert_has(table, "\n\xc3\xa4\xc3\xb6\xc3\xbc and a...or is it ");
+    assert_has(table, "\n\xc3\xa4\xc3\xb6\xc3\xbc and a...s, or so ");
 }
 
 static void names_mean_nothing_in_markdown_or_a_terminal(void **state)
@@ -436,7 +447,7 @@ static void a_comparison_leaves_its_figures_and_a_page_that_leads_to_them(void *
     static const char *const names[] = {"compare", "two-hidden", "two-hidden-2", "compare-2"};
     for (size_t i = 0; i < COUNT(names); i++)
         unlink(in_folder(arena_printf(&memory, "%s.svg", names[i])));
-    must(report_compare(folder, runs, COUNT(runs), &err), &err);
+    must(report_compare(folder, runs, COUNT(runs), &plain_view, &err), &err);
     const char *page = content_of(in_folder("summary.md"), NULL);
     assert_memory_equal(page, "# A title\n", 10);
     for (size_t i = 0; i < COUNT(names); i++) {
@@ -495,7 +506,7 @@ int main(void)
         cmocka_unit_test(impossible_grids_are_refused),
         cmocka_unit_test(the_table_tells_best_last_gap_and_seconds),
         cmocka_unit_test(seeds_are_told_as_mean_and_deviation),
-        cmocka_unit_test(columns_of_the_table_stand_below_each_other),
+        cmocka_unit_test(a_table_keeps_its_columns_and_a_terminals_width),
         cmocka_unit_test(names_mean_nothing_in_markdown_or_a_terminal),
         cmocka_unit_test(a_comparison_leaves_its_figures_and_a_page_that_leads_to_them),
         cmocka_unit_test(slugs_are_plain_and_differ),

@@ -10,7 +10,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DIVERGED = 3 };
 /* Every option that some command has. */
 typedef struct args {
     const char *line; /* the whole command, as it could be given again */
-    const char *output, *data, *variant, *split, *invert, *fit;
+    const char *output, *data, *variant, *split, *invert, *fit, *baseline, *target, *format;
     const char **sets;
     size_t n_sets;
     uint64_t seed, threads, jobs, per_class, worst, steps, seeds, top;

@@ -1,6 +1,7 @@
 /* weft compare: every variant with every seed. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -13,6 +14,12 @@ static const option_spec options[] = {
      MAX_THREADS},
     {'f', "force", NULL, "run anew what was run with other settings", OPTION_FLAG, offsetof(args, force), 0, 0},
     OPTION_DRY_RUN,
+    {0, "baseline", "NAME", "the variant that the others are held against; default: the file's baseline, or its first variant", OPTION_TEXT,
+     offsetof(args, baseline), 0, 0},
+    {0, "target", "SCORE", "tell how long each took to this validation score: 0.85; default: the baseline's last one", OPTION_TEXT,
+     offsetof(args, target), 0, 0},
+    {0, "format", "text|md|csv", "how the table is printed", OPTION_TEXT, offsetof(args, format), 0, 0},
+    OPTION_JSON,
     OPTION_QUIET,
     OPTION_HELP,
     {0},
@@ -115,36 +122,56 @@ static void show_warnings(void *self, const char *warnings)
     print_warnings(warnings);
 }
 
-/* Figures and table from the folders of all trials that left metrics behind. */
-static int report(const comparison *c, const char *folder, arena *a)
+/* The trials that left metrics behind. NULL: see err. */
+static run_record *read_records(const comparison *c, size_t *n, arena *a, weft_error *err)
 {
-    weft_error err = {0};
     run_record *records = arena_array(a, c->n_trials, sizeof *records);
-    size_t n = 0;
+    *n = 0;
+    if (!records)
+        fail_memory(err);
     for (size_t i = 0; records && i < c->n_trials; i++) {
         const trial *t = &c->trials[i];
         if (t->state != TRIAL_DONE && t->found != FOUND_PART)
             continue;
-        if (run_record_read(t->folder, &records[n], a, &err) != WEFT_OK || report_curves(&records[n], &err) != WEFT_OK)
-            return complain(&err);
-        records[n].title = c->experiment->title; /* the file's, whatever it was when the run began */
-        records[n++].variant = c->experiment->variants[t->variant].name;
+        if (run_record_read(t->folder, &records[*n], a, err) != WEFT_OK || report_curves(&records[*n], err) != WEFT_OK)
+            return NULL;
+        records[*n].title = c->experiment->title; /* the file's, whatever it was when the run began */
+        records[(*n)++].variant = c->experiment->variants[t->variant].name;
     }
-    if (!records || !n)
-        return EXIT_DONE;
+    return records;
+}
+
+/* Figures, the page and the table. */
+static int report(const comparison *c, const char *folder, const report_view *view, report_form form, arena *a)
+{
+    weft_error err = {0};
+    size_t n;
+    const run_record *records = read_records(c, &n, a, &err);
     const char *page = path_join(a, folder, "report.html");
     if (!page)
         fail_memory(&err);
-    if (!page || report_compare(folder, records, n, &err) != WEFT_OK || report_page(page, records, n, NULL, &err) != WEFT_OK)
+    if (!records || !page ||
+        (n && (report_compare(folder, records, n, view, &err) != WEFT_OK || report_page(page, records, n, NULL, &err) != WEFT_OK)))
         return complain(&err);
     text t = {0};
-    report_summary(records, n, false, &t);
+    if (n)
+        report_summary(records, n, view, form, &t);
     printf("%s", t.data ? t.data : "");
     text_free(&t);
     return EXIT_DONE;
 }
 
-static int compare(args *a, experiment *e)
+static void say_next(const comparison *c, const char *folder, bool stopped)
+{
+    printf("wrote %s: report.html, summary.md, compare.svg, compare.png, and for each variant its curves and its run folder\n", folder);
+    if (stopped)
+        printf("stopped; go on with the same command\n");
+    else
+        printf("next: open %s/report.html in a browser, read %s/summary.md, or weft eval %s%s\n", folder, folder, c->trials[0].folder,
+               trailing_option(c->trials[0].settings.data.allow_trailing));
+}
+
+static int compare(args *a, experiment *e, const report_view *view, report_form form)
 {
     weft_error err = {0};
     comparison *c = NULL;
@@ -162,25 +189,60 @@ static int compare(args *a, experiment *e)
     progress_free(w.progress);
     int code = err.count ? complain(&err) : exit_code(status);
     if (c) {
-        const int reported = report(c, folder, &a->memory);
+        const int reported = report(c, folder, view, form, &a->memory);
         code = code == EXIT_DONE ? reported : code;
-        printf("wrote %s: report.html, summary.md, compare.svg, compare.png, and for each variant its curves and its run folder\n", folder);
-        if (status == WEFT_STOPPED)
-            printf("stopped; go on with the same command\n");
-        else
-            printf("next: open %s/report.html in a browser, read %s/summary.md, or weft eval %s%s\n", folder, folder, c->trials[0].folder,
-                   trailing_option(c->trials[0].settings.data.allow_trailing));
     }
+    if (c && form == REPORT_TEXT)
+        say_next(c, folder, status == WEFT_STOPPED);
     comparison_free(c);
     return code;
 }
 
+/* --format and --json. */
+static bool choose_form(const args *a, report_form *form)
+{
+    static const char *const names[] = {[REPORT_TEXT] = "text", [REPORT_MARKDOWN] = "md", [REPORT_CSV] = "csv"};
+    weft_error err = {0};
+    *form = a->json ? REPORT_JSON : REPORT_TEXT;
+    for (size_t i = 0; a->format && i < COUNT(names); i++)
+        if (strcmp(a->format, names[i]) == 0) {
+            *form = (report_form)i;
+            if (!a->json)
+                return true;
+            complain_usage("--json and --format %s are two formats; which one?", a->format);
+            return false;
+        }
+    if (!a->format)
+        return true;
+    fail_unknown(&err, (where){.file = "--format"}, "format", a->format, names, COUNT(names), sizeof *names);
+    complain(&err);
+    return false;
+}
+
+/* All scores are at most 1. */
+static bool choose_target(const args *a, double *target)
+{
+    if (!a->target || (parse_double(a->target, target) && *target <= 1))
+        return true;
+    complain_usage("--target takes a score of at most 1, as in metrics.jsonl: 0.85 for 85 %%, not \"%s\"", a->target);
+    return false;
+}
+
 static int run_it(args *a)
 {
-    int code = EXIT_FAILED;
+    int code = EXIT_USAGE;
+    double target;
+    report_form form;
+    weft_error err = {0};
+    if (!choose_form(a, &form) || !choose_target(a, &target))
+        return code;
     experiment *e = open_experiment(a, &code);
-    if (e)
-        code = a->dry_run ? dry_run_compare(a, e, output_folder(a)) : compare(a, e);
+    if (e && a->baseline && !experiment_variant(e, a->baseline, (where){.file = "--baseline"}, &err))
+        code = complain(&err);
+    else if (e && a->dry_run)
+        code = dry_run_compare(a, e, output_folder(a));
+    else if (e)
+        code = compare(a, e, &(report_view){a->baseline ? a->baseline : e->baseline, a->target ? &target : NULL}, form);
     experiment_close(e);
     return code;
 }
@@ -190,7 +252,8 @@ const command cmd_compare = {
     .words = "FILE.yaml",
     .help = "train every variant with every seed; draw and tell what made a difference",
     .examples = "  weft compare recipes/tutorial.yaml\n"
-                "  weft compare recipes/tutorial.yaml --set seeds=[1,2,3] -o runs/three-seeds\n"
+                "  weft compare recipes/tutorial.yaml --set seeds=[1,2,3] --baseline adam\n"
+                "  weft compare recipes/tutorial.yaml --set seeds=[1,2,3] --target 0.85 --format md\n"
                 "  weft compare recipes/search.yaml --dry-run\n",
     .min_words = 1,
     .max_words = 1,

@@ -40,27 +40,16 @@ experiment *open_experiment(args *a, int *code)
 
 bool choose_variant(const experiment *e, const args *a, size_t *index, int *code)
 {
-    const char *names[64];
-    size_t n = 0;
-    *index = 0;
-    if (!a->variant && e->n_variants == 1)
-        return true;
-    for (size_t i = 0; i < e->n_variants; i++) {
-        if (a->variant && strcmp(e->variants[i].name, a->variant) == 0) {
-            *index = i;
-            return true;
-        }
-        if (n < COUNT(names))
-            names[n++] = e->variants[i].name;
-    }
     weft_error err = {0};
-    if (a->variant) {
-        fail_unknown(&err, (where){e->path, 0, 0}, "variant", a->variant, names, n, sizeof *names);
+    const variant *chosen = a->variant ? experiment_variant(e, a->variant, (where){.file = e->path}, &err) : e->n_variants == 1 ? e->variants : NULL;
+    if (chosen)
+        *index = (size_t)(chosen - e->variants);
+    else if (a->variant)
         *code = complain(&err);
-    } else
+    else
         *code = complain_usage("%s: it has %zu variants; choose one with --variant \"%s\", or run them all with weft compare", e->path, e->n_variants,
                                e->variants[0].name);
-    return false;
+    return chosen != NULL;
 }
 
 bool choose_split(const args *a, weft_split usual, weft_split *split)

@@ -374,6 +374,10 @@ static weft_status read_all(opener *o)
     TRY(seeds);
     if (e->own_seeds)
         o->seeds[0] = e->variants[0].settings.train.seed;
+    const setting *baseline = sections_find(o->all, "baseline", &wrong);
+    e->baseline = baseline ? baseline->text : e->variants[0].name;
+    if (baseline && !experiment_variant(e, baseline->text, baseline->at, o->r.err))
+        return WEFT_BAD_INPUT;
     return name_slugs(e, o->r.err);
 }
 
@@ -412,6 +416,15 @@ void experiment_close(experiment *e)
     text_free(&e->warnings);
     arena_deinit(&e->memory);
     free(e);
+}
+
+const variant *experiment_variant(const experiment *e, const char *name, where at, weft_error *err)
+{
+    for (size_t i = 0; i < e->n_variants; i++)
+        if (strcmp(e->variants[i].name, name) == 0)
+            return &e->variants[i];
+    fail_unknown(err, at, "variant", name, &e->variants[0].name, e->n_variants, sizeof *e->variants);
+    return NULL;
 }
 
 weft_status experiment_settings(experiment *e, size_t variant, size_t seed, run_settings *out, weft_error *err)

@@ -49,6 +49,7 @@ typedef struct experiment {
     size_t n_seeds;
     const uint64_t *seeds; /* at least one */
     bool own_seeds;        /* the file has no `seeds`: each variant runs with its own train.seed */
+    const char *baseline;  /* the name of the variant that the others are held against */
     arena memory;
 } experiment;
 
@@ -56,6 +57,8 @@ typedef struct experiment {
  * they always win; "variants.NAME.key=value" changes one variant. Every mistake of the file is in `err`. */
 experiment *experiment_open(const char *path, const char *const *overrides, size_t n_overrides, weft_error *err);
 void experiment_close(experiment *e);
+/* The variant of that name; NULL: there is none, and err names the nearest one. */
+const variant *experiment_variant(const experiment *e, const char *name, where at, weft_error *err);
 /* The settings of one variant with one seed; lives in the experiment. */
 weft_status experiment_settings(experiment *e, size_t variant, size_t seed, run_settings *out, weft_error *err);
 

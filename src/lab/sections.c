@@ -50,6 +50,7 @@ static const section sections[] = {
      .example = "variants: {fast: {optimizer: {lr: 0.1}}, slow: {optimizer: {lr: 0.001}}}"},
     {"sweep", MAP, .of_the_whole = true, .example = "sweep: {over: {optimizer.lr: [0.1, 0.01, 0.001]}}"},
     {"seeds", SCALAR | LIST, .of_the_whole = true, .example = "seeds: [1, 2, 3]"},
+    {"baseline", SCALAR, .of_the_whole = true, .example = "baseline: plain"},
 };
 
 static const section *section_named(const char *name)

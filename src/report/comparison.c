@@ -185,6 +185,7 @@ typedef struct comparison {
     const char *folder;
     const run_record *runs;
     size_t n_runs;
+    const report_view *view;
     const variant *variants;
     char **slugs; /* of each variant */
     size_t n;
@@ -224,7 +225,7 @@ static weft_status write_page(const comparison *c, weft_error *err)
     text_add(&t, "# ");
     words_add(&t, title && *title ? title : "Comparison", WORDS_MARKDOWN);
     text_add(&t, "\n\n");
-    report_summary(c->runs, c->n_runs, true, &t);
+    report_summary(c->runs, c->n_runs, c->view, REPORT_MARKDOWN, &t);
     text_add(&t, "\n## All variants\n\n");
     char *what = arena_printf(&a, "loss and %s of all variants over epochs", variants_words(c->variants, c->n)->score);
     embed("compare", what ? what : "", &t);
@@ -242,11 +243,11 @@ static weft_status write_page(const comparison *c, weft_error *err)
     return status;
 }
 
-weft_status report_compare(const char *folder, const run_record *runs, size_t n_runs, weft_error *err)
+weft_status report_compare(const char *folder, const run_record *runs, size_t n_runs, const report_view *view, weft_error *err)
 {
     arena a = {0};
     weft_status status = WEFT_OK;
-    comparison c = {.folder = folder, .runs = runs, .n_runs = n_runs};
+    comparison c = {.folder = folder, .runs = runs, .n_runs = n_runs, .view = view};
     c.variants = variants_group(runs, n_runs, &c.n, &a);
     const char **names = arena_array(&a, MAX(n_runs, 1), sizeof *names);
     for (size_t i = 0; names && c.variants && i < c.n; i++)

@@ -61,7 +61,7 @@ static weft_status add_run(page *p, const variant *v, const run_record *run, boo
     page_words(t, v->name);
     text_printf(t, ", seed %llu <span class=\"note\">", (unsigned long long)run->seed);
     page_words(t, run->status);
-    text_printf(t, ", %.1f s</span></summary>\n<dl>", run_seconds(run));
+    text_printf(t, ", %.1f s</span></summary>\n<dl>", run_seconds(run, SIZE_MAX));
     add_fact(t, "folder", run->folder);
     add_fact(t, "data", run->data);
     add_fact(t, "model", run->model);

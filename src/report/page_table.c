@@ -55,7 +55,7 @@ static void numbers_of(const variant *v, spread numbers[N_NUMBERS])
         const double values[N_NUMBERS] = {
             [BEST] = top ? quantity_of(top, VAL_SCORE) : NAN, [BEST_EPOCH] = top ? (double)top->epoch : NAN,
             [LAST] = end ? quantity_of(end, VAL_SCORE) : NAN, [TRAINING] = end ? quantity_of(end, TRAIN_SCORE) : NAN,
-            [TABLE_GAP] = end ? quantity_of(end, GAP) : NAN,  [SECONDS] = end ? run_seconds(run) : NAN};
+            [TABLE_GAP] = end ? quantity_of(end, GAP) : NAN,  [SECONDS] = end ? run_seconds(run, SIZE_MAX) : NAN};
         for (size_t k = 0; k < N_NUMBERS; k++)
             spread_add(&numbers[k], values[k]);
     }

@@ -4,15 +4,22 @@
 
 #include "record/record.h"
 
+/* How the variants of a comparison are looked at. */
+typedef struct report_view {
+    const char *baseline; /* the variant that the others are held against; NULL: the first */
+    const double *target; /* how long they took to this validation score, as metrics.jsonl has it; NULL: the baseline's last one, its mean */
+} report_view;
+
 /* curves.svg and curves.png in the run's folder: loss and accuracy (R2, F1) over epochs, training and validation. */
 weft_status report_curves(const run_record *run, weft_error *err);
 /* For a comparison in `folder`: VARIANT.svg and .png for each variant, compare.svg and compare.png that overlay them
  * all, and summary.md: the table and what the numbers say. VARIANT is what slugs_make gives for the variants in order
  * of appearance. `runs` are all of its runs; those of one variant differ in their seed. */
-weft_status report_compare(const char *folder, const run_record *runs, size_t n_runs, weft_error *err);
-/* The same table and sentences: in ASCII with aligned columns for a terminal, or as Markdown. Nothing of a name is
- * interpreted: what means something to a terminal or in Markdown is escaped. `t->failed`: no memory. */
-void report_summary(const run_record *runs, size_t n_runs, bool markdown, text *t);
+weft_status report_compare(const char *folder, const run_record *runs, size_t n_runs, const report_view *view, weft_error *err);
+/* The same tables and sentences: in ASCII with aligned columns for a terminal, or as Markdown; or, for programs, the numbers alone as CSV or
+ * JSON. Nothing of a name is interpreted: what means something where it is shown is escaped. `t->failed`: no memory. */
+typedef enum report_form { REPORT_TEXT, REPORT_MARKDOWN, REPORT_CSV, REPORT_JSON } report_form;
+void report_summary(const run_record *runs, size_t n_runs, const report_view *view, report_form form, text *t);
 
 /* The page of all runs: one file of HTML that loads nothing, with every figure also as an SVG in a folder named like it beside it. `path` ends
  * in .html. Runs

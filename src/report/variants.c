@@ -86,10 +86,10 @@ const weft_metrics *run_best(const run_record *run)
     return best;
 }
 
-double run_seconds(const run_record *run)
+double run_seconds(const run_record *run, size_t last_epoch)
 {
     double seconds = 0;
-    for (size_t i = 0; i < run->n_epochs; i++)
+    for (size_t i = 0; i < run->n_epochs && run->metrics[i].epoch <= last_epoch; i++)
         seconds += run->metrics[i].train_seconds + run->metrics[i].eval_seconds;
     return seconds;
 }

@@ -19,6 +19,8 @@ typedef enum quantity { TRAIN_LOSS, TRAIN_SCORE, VAL_LOSS, VAL_SCORE, GAP, LOSS_
 
 /* How the score of some variants is called: accuracy, or R2, or F1; "score" where their tasks differ. */
 const task_words *variants_words(const variant *variants, size_t n);
+/* What scores in files are multiplied by to be shown: 100 where they are shown in per cent. */
+static inline double score_scale(const task_words *words) { return *words->unit ? 100 : 1; }
 
 /* Scores and their gap (training minus validation), accuracies in per cent; losses and theirs, the other way round. */
 double quantity_of(const weft_metrics *m, quantity q);
@@ -28,7 +30,8 @@ bool run_diverged(const run_record *run);
 const weft_metrics *run_at(const run_record *run, size_t epoch);
 /* The epoch of the best validation score, the first of several; NULL: there is none. */
 const weft_metrics *run_best(const run_record *run);
-double run_seconds(const run_record *run);
+/* Of training and evaluating, up to and with an epoch. */
+double run_seconds(const run_record *run, size_t last_epoch);
 
 /* Over the runs that did not diverge and know the epoch. */
 spread variant_at(const variant *v, quantity q, size_t epoch);
@@ -52,6 +55,55 @@ difference variants_differ(const variant *a, const variant *b, quantity q, size_
 static inline bool difference_known(const difference *d) { return d->interval.low <= d->interval.high; }
 /* Whether the interval holds 0. */
 static inline bool within_noise(const difference *d) { return d->interval.low <= 0 && d->interval.high >= 0; }
+
+/* ---- What a comparison comes to (results.c) ---- */
+
+/* How a variant stands to the baseline. */
+typedef enum verdict {
+    VERDICT_BASELINE, /* it is the baseline */
+    VERDICT_UNKNOWN,  /* one of them has no value */
+    VERDICT_ONE_SEED, /* one of them has only one: there is no interval */
+    VERDICT_NOISE,    /* the interval of their difference holds 0 */
+    VERDICT_DIFFERS,
+} verdict;
+
+extern const char *const verdict_names[];
+
+/* A variant; numbers are over its runs that did not diverge. */
+typedef struct result {
+    const variant *variant;
+    spread last, training, gap; /* scores after the last epoch */
+    spread best, best_epoch;    /* validation score */
+    spread epochs, seconds;
+    spread epochs_to_target, seconds_to_target; /* over the runs that reached it */
+    double difference;          /* of `last` to the baseline's */
+    interval interval;          /* that one's, 95 % */
+    verdict verdict;
+} result;
+
+/* The numbers of a result, by the names that they have for programs. */
+typedef struct measure {
+    const char *name;
+    size_t offset; /* of a spread in a result */
+    bool is_score; /* or a difference of scores */
+} measure;
+
+extern const measure measures[]; /* ends with a NULL name */
+static inline const spread *measure_of(const measure *m, const result *r) { return (const spread *)((const char *)r + m->offset); }
+
+typedef struct results {
+    size_t n;
+    const result *rows; /* in order of appearance */
+    size_t baseline;    /* which of them */
+    double target;      /* a validation score, as it is shown; NaN: none */
+    const task_words *words;
+} results;
+
+/* False: no memory. */
+bool results_make(results *out, const variant *variants, size_t n, const report_view *view, arena *a);
+/* For programs: a line a variant with a header, RFC 4180; an object. (export.c) */
+void results_csv(const results *r, text *t);
+void results_json(const results *r, text *t);
 
 /* The mean over the variant's runs for every epoch that one of them has, with a band from the lowest to the highest
  * where there are several. */

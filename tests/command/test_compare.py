@@ -41,7 +41,8 @@ class Compare(weft.Case):
 
     def test_a_diverged_variant_is_marked_and_the_others_are_there(self):
         result = self.compare()
-        self.assertRegex(result.stdout, r"(?m)^wild .*diverged.*step \d+.*layer \d")
+        self.assertRegex(result.stdout, r"(?m)^wild .* diverged$")
+        self.assertRegex(result.stdout.replace("\n  ", " "), r"(?m)^- Diverged: wild .*step \d+.*layer \d")
         self.assertEqual(self.read_json("out", "wild", "seed-1", "run.json")["status"], "diverged")
         for name in ("plain", "b-adam-b"):
             self.assertEqual(len(self.read_lines("out", name, "seed-1", "metrics.jsonl")), 3)
@@ -49,7 +50,8 @@ class Compare(weft.Case):
     def test_seeds_are_replicates(self):
         result = self.compare("--set", "seeds=[1, 2]")
         self.assertTrue(self.exists("out", "plain", "seed-2", "model.safetensors"))
-        self.assertRegex(result.stdout, r"(?m)^plain .*\+-.* 2  done$")
+        self.assertRegex(result.stdout, r"(?m)^plain +2 .*\+-.*  done$")
+        self.assertRegex(result.stdout, r"(?m)^<b>adam</b> +[-+]\d+\.\d\d  [-+]\d+\.\d\d to [-+]\d")
 
     def test_a_compared_run_is_the_same_run(self):
         self.compare()
@@ -103,6 +105,18 @@ class Compare(weft.Case):
         self.assertEqual(self.read("out", "plain", "seed-1", "run.json"), before)
         said = self.weft("compare", "e.yaml", "-o", "out", "--seed", "1").stderr
         self.assertIn("left as they are, for e.yaml does not list them: out/b-adam-b/seed-2, out/plain/seed-2, out/wild/seed-2\n", said)
+
+    def test_the_table_is_for_programs_too(self):
+        result = self.compare("--set", "seeds=[1, 2]", "--set", "baseline=<b>adam</b>", "--target", "0.5", "--json")
+        said = json.loads(result.stdout)
+        self.assertEqual((said["baseline"], said["target"], len(said["variants"])), ("<b>adam</b>", 0.5, 3))
+        ends = [self.read_lines("out", "plain", seed, "metrics.jsonl")[-1]["val_acc"] for seed in ("seed-1", "seed-2")]
+        self.assertAlmostEqual(said["variants"][0]["last"]["mean"], sum(ends) / 2, places=9)
+        self.assertEqual([d["seed"] for d in said["variants"][2]["diverged"]], [1, 2])
+        self.assertEqual(self.compare("--set", "seeds=[1, 2]", "--format", "csv").stdout.count("\n"), 4)
+        self.assertIn("| against plain |", self.compare("--set", "seeds=[1, 2]", "--format", "md").stdout)
+        self.assertIn('did you mean "plain"', self.compare("--baseline", "plan", code=2).stderr)
+        self.assertIn('did you mean "plain"', self.compare("--set", "baseline=plan", code=2).stderr)
 
     def test_a_changed_setting_is_said_before_anything_runs(self):
         self.compare()
