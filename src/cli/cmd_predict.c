@@ -10,10 +10,10 @@
 
 static const option_spec options[] = {
     {0, "top", "N", "how many classes, or labels, to name; default: 3 classes, all labels", OPTION_NUMBER, offsetof(args, top), 1, UINT32_MAX},
-    {0, "invert", "auto|yes|no", "swap dark and light; auto (the default): where the border then is more like those of the training images", OPTION_TEXT,
-     offsetof(args, invert), 0, 0},
-    {0, "fit", "crop|whole", "crop (the default): scale what stands out from the border, as in the training images; whole: the whole image", OPTION_TEXT,
-     offsetof(args, fit), 0, 0},
+    {0, "invert", "auto|yes|no", "swap dark and light; auto (the default): where the border then is more like those of the training images",
+     OPTION_TEXT, offsetof(args, invert), 0, 0},
+    {0, "fit", "crop|whole", "crop (the default): scale what stands out from the border, as in the training images; whole: the whole image",
+     OPTION_TEXT, offsetof(args, fit), 0, 0},
     {0, "data", "NAME|PATH", "the data set whose images the model takes, where its file does not say", OPTION_TEXT, offsetof(args, data), 0, 0},
     OPTION_BEST,
     OPTION_ALLOW_TRAILING,
@@ -79,7 +79,8 @@ static void print_fitting(const image *from, const image_fitting *done, text *t)
         separator = ", ";
     }
     if (done->scaled && (done->height != from->height || done->width != from->width))
-        text_printf(t, "%scropped to %zux%zu+%zu+%zu of %zux%zu", separator, done->width, done->height, done->left, done->top, from->width, from->height);
+        text_printf(t, "%scropped to %zux%zu+%zu+%zu of %zux%zu", separator, done->width, done->height, done->left, done->top, from->width,
+                    from->height);
     else if (done->scaled)
         text_printf(t, "%sscaled from %zux%zu", separator, from->width, from->height);
     text_add(t, done->inverted || done->scaled ? ")" : "");
@@ -123,8 +124,9 @@ static json_t *outputs_json(const predictor *p)
     for (size_t i = 0; i < (numbers ? p->model->graph.out : p->top); i++) {
         const size_t output = numbers ? i : p->order[i];
         const double value = (double)p->outputs[output];
-        json_array_append_new(list, numbers ? json_real(value)
-                                            : json_pack("{s:s, s:I, s:f}", "name", output_name(p, output, &a), "index", (json_int_t)output, "probability", value));
+        json_t *one = numbers ? json_real(value) : json_pack("{s:s, s:I, s:f}", "name", output_name(p, output, &a), "index", (json_int_t)output,
+                                                             "probability", value);
+        json_array_append_new(list, one);
     }
     arena_deinit(&a);
     return list;
@@ -133,9 +135,11 @@ static json_t *outputs_json(const predictor *p)
 static weft_status add_json(const predictor *p, const char *file, const image *from, const image_fitting *done, bool low_margin)
 {
     static const char *const lists[WEFT_N_TASKS] = {"classes", "numbers", "labels"};
-    json_t *one = json_pack("{s:o, s:o, s:b, s:b, s:[I,I], s:{s:I, s:I, s:I, s:I}}", "file", file_json(file), lists[p->model->task], outputs_json(p),
-                            "inverted", done->inverted, "scaled", done->scaled, "size", (json_int_t)from->width, (json_int_t)from->height, "part", "left",
-                            (json_int_t)done->left, "top", (json_int_t)done->top, "width", (json_int_t)done->width, "height", (json_int_t)done->height);
+    json_t *one = json_pack("{s:o, s:o, s:b, s:b, s:[I,I]}", "file", file_json(file), lists[p->model->task], outputs_json(p), "inverted",
+                            done->inverted, "scaled", done->scaled, "size", (json_int_t)from->width, (json_int_t)from->height);
+    json_t *part = json_pack("{s:I, s:I, s:I, s:I}", "left", (json_int_t)done->left, "top", (json_int_t)done->top, "width",
+                             (json_int_t)done->width, "height", (json_int_t)done->height);
+    json_object_set_new(one, "part", part);
     if (p->model->task == WEFT_CLASSIFICATION)
         json_object_set_new(one, "low_margin", json_boolean(low_margin));
     return json_array_append_new(p->list, one) == 0 ? WEFT_OK : WEFT_NO_MEMORY;
@@ -206,11 +210,11 @@ static weft_status find_kind(const args *a, const weft_model *m, const char *pat
         TRY(status);
     }
     if (!kind->channels)
-        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its samples of %zu numbers are no images, as far as is known; name a data set of images "
-                    "that it takes with --data", m->graph.in);
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its samples of %zu numbers are no images, as far as is known; name a data set "
+                    "of images that it takes with --data", m->graph.in);
     if (kind->channels * kind->height * kind->width != m->graph.in)
-        return fail(err, WEFT_BAD_INPUT, (where){a->data, 0, 0}, "its images are %zux%zux%zu, and the model takes %zu numbers a sample", kind->channels,
-                    kind->height, kind->width, m->graph.in);
+        return fail(err, WEFT_BAD_INPUT, (where){a->data, 0, 0}, "its images are %zux%zux%zu, and the model takes %zu numbers a sample",
+                    kind->channels, kind->height, kind->width, m->graph.in);
     return WEFT_OK;
 }
 

@@ -99,8 +99,10 @@ static double median(double *values, size_t n)
 static void read_sample(const weft_dataset *data, size_t k, const image_kind *kind, image *out)
 {
     const void *samples = data->split[WEFT_TRAIN].samples;
-    for (size_t i = 0; i < data->features; i++)
-        out->pixels[i] = (uint16_t)(WHITE * ((number_at(data->type, samples, k * data->features + i) - kind->black) / (kind->white - kind->black)) + 0.5);
+    for (size_t i = 0; i < data->features; i++) {
+        const double number = number_at(data->type, samples, k * data->features + i);
+        out->pixels[i] = (uint16_t)(WHITE * ((number - kind->black) / (kind->white - kind->black)) + 0.5);
+    }
 }
 
 static weft_status look_at_samples(const weft_dataset *data, image_kind *kind, weft_error *err)

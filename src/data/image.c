@@ -33,7 +33,10 @@ void image_free(image *i)
     *i = (image){0};
 }
 
-static uint32_t upon_white(uint32_t colour, uint32_t opacity) { return (uint32_t)(((uint64_t)colour * opacity + (uint64_t)65535 * (65535 - opacity) + 32767) / 65535); }
+static uint32_t upon_white(uint32_t colour, uint32_t opacity)
+{
+    return (uint32_t)(((uint64_t)colour * opacity + (uint64_t)65535 * (65535 - opacity) + 32767) / 65535);
+}
 
 void image_fill_row(image *out, size_t y, const uint16_t (*rgba)[4])
 {
@@ -65,9 +68,8 @@ weft_status image_decode(const char *name, const bytes *file, size_t channels, i
         }
         text_printf(&known, "%s%s", i ? ", " : "", formats[i]->help);
     }
-    const weft_status status = known.failed   ? fail_memory(err)
-                               : !file->size ? fail(err, WEFT_BAD_INPUT, at, "is empty; wanted is a picture: %s", known.data)
-                                             : fail(err, WEFT_BAD_INPUT, at, "is no picture that can be read; its content would tell: %s", known.data);
+    const char *what = file->size ? "is no picture that can be read; its content would tell" : "is empty; wanted is a picture";
+    const weft_status status = known.failed ? fail_memory(err) : fail(err, WEFT_BAD_INPUT, at, "%s: %s", what, known.data);
     text_free(&known);
     return status;
 }

@@ -63,7 +63,8 @@ static void turn(const unsigned char *samples, size_t height, size_t width, size
     for (size_t y = 0; y < out->height; y++)
         for (size_t x = 0; x < out->width; x++) {
             const size_t row = across ? x : y, column = across ? y : x;
-            const unsigned char *from = samples + ((rows_back ? height - 1 - row : row) * width + (columns_back ? width - 1 - column : column)) * out->channels;
+            const size_t from_row = rows_back ? height - 1 - row : row, from_column = columns_back ? width - 1 - column : column;
+            const unsigned char *from = samples + (from_row * width + from_column) * out->channels;
             for (size_t c = 0; c < out->channels; c++)
                 out->pixels[(c * out->height + y) * out->width + x] = (uint16_t)(257 * from[c]);
         }

@@ -53,8 +53,8 @@ static weft_status claim(reader *r, size_t channels)
     const size_t height = png_get_image_height(r->png, r->info), width = png_get_image_width(r->png, r->info);
     const size_t need = height * png_get_rowbytes(r->png, r->info); /* both are 31 bits or a little more */
     if (need / 1032 > r->file->size)
-        return fail(r->err, WEFT_BAD_INPUT, (where){.file = r->name}, "truncated: %zu x %zu pixels cannot be in %zu bytes; fetch the file again", width,
-                    height, r->file->size);
+        return fail(r->err, WEFT_BAD_INPUT, (where){.file = r->name}, "truncated: %zu x %zu pixels cannot be in %zu bytes; fetch the file again",
+                    width, height, r->file->size);
     return image_create(r->name, channels, height, width, r->out, r->err);
 }
 
@@ -107,7 +107,8 @@ static weft_status decode(const char *name, const bytes *file, size_t channels, 
 {
     reader r = {.name = name, .file = file, .out = out, .err = err};
     if (file->size < SIGNATURE || png_sig_cmp(file->data, 0, SIGNATURE) != 0)
-        return fail(err, WEFT_BAD_INPUT, (where){.file = name}, "byte 0: its signature is damaged, as by a transfer as text; fetch the file again as it is");
+        return fail(err, WEFT_BAD_INPUT, (where){.file = name}, "byte 0: its signature is damaged, as by a transfer as text; fetch the file "
+                    "again as it is");
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, hear_mistake, hear_warning);
     r.info = r.png ? png_create_info_struct(r.png) : NULL;
     const weft_status status = r.info ? run(&r, channels) : fail_memory(err);

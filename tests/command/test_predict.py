@@ -43,6 +43,11 @@ class Predicting(weft.Case):
     def files(self, *words, code=0, **options):
         return json.loads(self.weft("predict", "run", "--json", *words, code=code, **options).stdout)["files"]
 
+    @staticmethod
+    def page(rows):
+        """Dark on a white page, four times as large."""
+        return pictures.on_page(pictures.inverted(pictures.enlarged(rows, 4)), 300, 200, 120, 30)
+
     def answers(self, make, *options):
         """[(class, probability)] of what `make` makes of each image."""
         names = [self.write(f"{k}", make(rows)) for k, rows in enumerate(self.images)]
@@ -68,20 +73,21 @@ class Answers(Predicting):
 
         # Where not a bit is lost, not one changes.
         self.assertEqual(self.answers(lambda rows: pictures.image(pictures.inverted(rows))), plain)
-        self.assertEqual(self.answers(lambda rows: pictures.image([[v for v in row for _ in range(3)] for row in rows], colour=2)), plain)
+        in_colour = self.answers(lambda rows: pictures.image([[v for v in row for _ in range(3)] for row in rows], colour=2))
+        self.assertEqual(in_colour, plain)
         self.assertEqual(self.answers(lambda rows: pictures.image(pictures.enlarged(rows, 4)), "--fit", "whole"), plain)
-        self.assertEqual(self.answers(lambda rows: pictures.image(pictures.enlarged(pictures.inverted(rows), 3), interlace=1), "--fit", "whole"), plain)
+        self.assertEqual(self.answers(lambda rows: pictures.image(pictures.enlarged(pictures.inverted(rows), 3), interlace=1), "--fit", "whole"),
+                         plain)
         # JPEG loses little; cutting what stands out makes things a pixel larger, or two.
         self.assert_most_agree(self.answers(pictures.jpeg), plain, 0.97)
         self.assert_most_agree(self.answers(lambda rows: pictures.image(pictures.enlarged(rows, 4))), plain, 0.9)
-        self.assert_most_agree(self.answers(lambda rows: pictures.jpeg(pictures.on_page(pictures.inverted(pictures.enlarged(rows, 4)), 300, 200, 120, 30), 75)),
-                               plain, 0.9)
+        self.assert_most_agree(self.answers(lambda rows: pictures.jpeg(self.page(rows), 75)), plain, 0.9)
 
 
 class Words(Predicting):
     def test_a_line_names_the_classes_and_what_was_done(self):
         self.write("boot.png", pictures.image(self.images[0]))
-        self.write("page", pictures.image(pictures.on_page(pictures.inverted(pictures.enlarged(self.images[0], 4)), 300, 200, 120, 30)))
+        self.write("page", pictures.image(self.page(self.images[0])))
         plain, page = self.weft("predict", "run", "boot.png", "page").stdout.splitlines()
         percent = r" \d+\.\d\d %"
         self.assertRegex(plain, rf"^boot\.png: [A-Z][\w /-]+{percent}, [A-Z][\w /-]+{percent}, [A-Z][\w /-]+{percent}(; low margin)?$")
@@ -134,24 +140,23 @@ class Words(Predicting):
 
     def test_a_model_that_does_not_say_its_images_takes_those_of_its_data(self):
         self.write("x.png", pictures.image(pictures.enlarged(self.images[0], 2)))
-        content = self.read("run", "model.safetensors")
-        (length,) = struct.unpack_from("<Q", content)
-        head = json.loads(content[8:8 + length])
-        del head["__metadata__"]["weft.image"], head["__metadata__"]["checksum"], head["__metadata__"]["sha256"]
-        words = json.dumps(head).encode()
-        self.write("old.safetensors", struct.pack("<Q", len(words)) + words + content[8 + length:])
         expected = self.weft("predict", "run", "x.png").stdout
-        self.assertEqual(self.weft("predict", "old.safetensors", "x.png").stdout, expected)
-        elsewhere = {"WEFT_DATA": self.path("nowhere")}
-        head["__metadata__"]["weft.data"] = ""
-        words = json.dumps(head).encode()
-        self.write("older.safetensors", struct.pack("<Q", len(words)) + words + content[8 + length:])
-        self.assertIn("name a data set of images that it takes with --data", self.weft("predict", "older.safetensors", "x.png", code=2, env=elsewhere).stderr)
-        self.assertEqual(self.weft("predict", "older.safetensors", "x.png", "--data", "fashion-mnist").stdout.count("%"), 3)
-        head["__metadata__"]["weft.image"] = '{"channels":1,"height":28,"width":27}'
-        words = json.dumps(head).encode()
-        self.write("wrong.safetensors", struct.pack("<Q", len(words)) + words + content[8 + length:])
-        self.assertIn("says no picture of 784 numbers", self.weft("predict", "wrong.safetensors", "x.png", code=2).stderr)
+
+        def change(name, **notes):
+            """The model's file with other notes; an older weft wrote no sum, either."""
+            content = self.read("run", "model.safetensors")
+            (length,) = struct.unpack_from("<Q", content)
+            head = json.loads(content[8:8 + length])
+            notes = {**head["__metadata__"], **{"weft." + key: value for key, value in notes.items()}}
+            head["__metadata__"] = {key: value for key, value in notes.items() if value is not None and "sha256" not in (key, value)}
+            words = json.dumps(head).encode()
+            return self.write(name, struct.pack("<Q", len(words)) + words + content[8 + length:])
+        self.assertEqual(self.weft("predict", change("old.safetensors", image=None), "x.png").stdout, expected)
+        older = change("older.safetensors", image=None, data="")
+        self.assertIn("name a data set of images that it takes with --data", self.weft("predict", older, "x.png", code=2).stderr)
+        self.assertEqual(self.weft("predict", older, "x.png", "--data", "fashion-mnist").stdout, expected)
+        wrong = change("wrong.safetensors", image='{"channels":1,"height":28,"width":27}')
+        self.assertIn("says no picture of 784 numbers", self.weft("predict", wrong, "x.png", code=2).stderr)
 
 
 class Tasks(weft.Case):
@@ -248,7 +253,8 @@ class Files(Predicting):
 
     def test_what_follows_the_end_is_passed_over_with_a_warning(self):
         self.write("x.png", pictures.image(self.images[0]) + b"PK\3\4")
-        self.assertRegex(self.weft("predict", "run", "x.png").stderr, r"^weft: warning: x\.png: byte \d+: 4 bytes after the end of the PNG are passed over\n$")
+        self.assertRegex(self.weft("predict", "run", "x.png").stderr,
+                         r"^weft: warning: x\.png: byte \d+: 4 bytes after the end of the PNG are passed over\n$")
 
     def test_other_files_are_refused_with_a_reason(self):
         lines = zlib.compress(pictures.scanlines(self.images[0]))
@@ -274,7 +280,7 @@ class Files(Predicting):
             "palette of 767": (pictures.png(palette, (b"PLTE", bytes(767)), data, end), "PLTE"),
             "palette of 257": (pictures.png(palette, (b"PLTE", bytes(771)), data, end), "PLTE"),
             "palette of grey": (pictures.png(head, plte, data, end), "PLTE"),
-            "data in two places": (pictures.png(head, (b"IDAT", lines[:50]), (b"tEXt", b"a\0b"), (b"IDAT", lines[50:]), end), "Not enough image data"),
+            "data in two places": (pictures.png(head, (b"IDAT", lines[:50]), (b"tEXt", b"a\0b"), (b"IDAT", lines[50:]), end), "Not enough"),
             "filter type": (pictures.png(head, (b"IDAT", zlib.compress(pictures.scanlines(self.images[0], filter_type=5))), end), "filter"),
             "too few rows": (pictures.png(head, (b"IDAT", zlib.compress(pictures.scanlines(self.images[0][:27]))), end), "data"),
             "carriage returns": (plain.replace(b"\r\n", b"\n"), "transfer as text"),
