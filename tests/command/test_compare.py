@@ -114,7 +114,7 @@ class Compare(weft.Case):
         self.assertAlmostEqual(said["variants"][0]["last"]["mean"], sum(ends) / 2, places=9)
         self.assertEqual([d["seed"] for d in said["variants"][2]["diverged"]], [1, 2])
         self.assertEqual(self.compare("--set", "seeds=[1, 2]", "--format", "csv").stdout.count("\n"), 4)
-        self.assertIn("| against plain |", self.compare("--set", "seeds=[1, 2]", "--format", "md").stdout)
+        self.assertRegex(self.compare("--set", "seeds=[1, 2]", "--format", "md").stdout, r"\n\| against plain +\| difference")
         self.assertIn('did you mean "plain"', self.compare("--baseline", "plan", code=2).stderr)
         self.assertIn('did you mean "plain"', self.compare("--set", "baseline=plan", code=2).stderr)
 
