@@ -35,6 +35,11 @@ static box bar(box plot, size_t i, double low, double high)
     return (box){plot.x + width * (double)i + 1, plot.y + (1 - high) * plot.height, width - 2, (high - low) * plot.height};
 }
 
+static void draw_interval(cairo_t *cr, box b)
+{
+    fill(cr, 0x1a1a1a, 1, (box){b.x + b.width / 2 - 0.5, b.y, 1, b.height});
+}
+
 /* What a probability is wrong by reaches to the diagonal: too high, or too low. */
 static void draw_bin(cairo_t *cr, const calibration_bin *b, size_t i, box plot)
 {
@@ -43,6 +48,8 @@ static void draw_bin(cairo_t *cr, const calibration_bin *b, size_t i, box plot)
         return;
     fill(cr, look_color(0, false), 0.75, bar(plot, i, 0, low));
     fill(cr, look_color(b->confidence > b->accuracy, false), 0.4, bar(plot, i, low, high));
+    const interval held = share_interval((size_t)llround(b->accuracy * (double)b->n), b->n);
+    draw_interval(cr, bar(plot, i, held.low, held.high));
 }
 
 static void draw_counts(cairo_t *cr, const calibration *c, box plot)
@@ -87,9 +94,13 @@ static void draw_axes(cairo_t *cr, box plot, const char *share)
 
 static void draw_legend(cairo_t *cr, double x, double y)
 {
-    static const char *const words[] = {"too low by this", "too high by this"};
-    for (size_t i = 0; i < COUNT(words); i++, x += SIDE / 2) {
-        fill(cr, look_color((unsigned)i, false), 0.4, (box){x, y - 9, 12, 10});
+    static const char *const words[] = {"too low", "too high", "95 % interval"};
+    for (size_t i = 0; i < COUNT(words); i++, x += 80) {
+        const box swatch = {x, y - 9, 12, 10};
+        if (i < 2)
+            fill(cr, look_color((unsigned)i, false), 0.4, swatch);
+        else
+            draw_interval(cr, swatch);
         ink_text(cr, tick_ink, x + 18, y, 0, words[i]);
     }
 }
