@@ -338,6 +338,60 @@ static void a_comparison_says_what_it_cannot_read_or_go_on_with(void **state)
     assert_int_equal(found[FOUND_OTHER], 1);
 }
 
+/* Takes what stands between two words out of a run's record. */
+static void cut_record(const char *run, const char *from, const char *to)
+{
+    char name[160];
+    bytes file;
+    snprintf(name, sizeof name, "%s/out/%s/run.json", folder, run);
+    assert_int_equal(file_read(name, MIB, &file, NULL), WEFT_OK);
+    char *begin = strstr((char *)file.data, from), *end = begin ? strstr(begin + 1, to) : NULL;
+    assert_non_null(end);
+    memmove(begin, end, strlen(end) + 1);
+    write_bytes(name, file.data, strlen((char *)file.data));
+    bytes_free(&file);
+}
+
+static void a_setting_that_a_run_did_not_know_is_at_its_default(void **state)
+{
+    (void)state;
+    size_t found[FOUND_OTHER + 1];
+    seen s = {0};
+    assert_int_equal(AGAIN(&s, false, found, "train.clip_grad_norm=2"), WEFT_OK);
+    cut_record("good/seed-1", "        \"train.accumulate\"", "        \"train.");
+    cut_record("good/seed-1", "        \"optimizer.maximize\"", "        \"optimizer.");
+    assert_int_equal(AGAIN(&s, false, found, "train.clip_grad_norm=2"), WEFT_OK);
+    assert_int_equal(found[FOUND_ALL], 6);
+    assert_int_equal(AGAIN(&s, false, found, "train.clip_grad_norm=2", "train.accumulate=2"), WEFT_BAD_INPUT);
+    assert_says("/good/seed-1: this run has other settings: train.accumulate was not set, is 2");
+    cut_record("good/seed-2", "        \"train.clip_grad_norm\"", "        \"train.");
+    err = (weft_error){0};
+    assert_int_equal(AGAIN(&s, false, found, "train.clip_grad_norm=2"), WEFT_BAD_INPUT);
+    assert_says("/good/seed-2: this run has other settings: train.clip_grad_norm was not set, is 2");
+    assert_int_equal(AGAIN(&s, true, found, "train.clip_grad_norm=2"), WEFT_OK);
+    cut_record("good/seed-1", ",\n    \"settings\"", "\n}\n"); /* an older weft's */
+    assert_int_equal(AGAIN(&s, false, found, "train.clip_grad_norm=2"), WEFT_BAD_INPUT);
+    assert_says("did not write its settings down");
+}
+
+static void a_run_that_lost_a_file_is_not_done(void **state)
+{
+    (void)state;
+    char name[160];
+    size_t found[FOUND_OTHER + 1];
+    seen s = {0};
+    assert_int_equal(AGAIN(&s, false, found, ), WEFT_OK);
+    snprintf(name, sizeof name, "%s/out/good/seed-1/model.safetensors", folder);
+    assert_int_equal(remove(name), 0);
+    assert_int_equal(AGAIN(&s, false, found, ), WEFT_OK);
+    assert_int_equal(found[FOUND_PART], 1);
+    assert_true(file_exists(name));
+    snprintf(name, sizeof name, "%s/out/good/seed-1/run.json", folder);
+    assert_int_equal(remove(name), 0);
+    assert_int_equal(AGAIN(&s, false, found, ), WEFT_BAD_INPUT);
+    assert_says("/out/good/seed-1: there are metrics of a run, but no run.json");
+}
+
 static void a_comparison_leaves_others_alone_and_knows_them(void **state)
 {
     (void)state;
@@ -406,6 +460,8 @@ int main(void)
         TEST(a_comparison_refuses_what_was_run_with_other_settings),
         TEST(a_comparison_refuses_other_data_but_not_another_place),
         TEST(a_comparison_says_what_it_cannot_read_or_go_on_with),
+        TEST(a_setting_that_a_run_did_not_know_is_at_its_default),
+        TEST(a_run_that_lost_a_file_is_not_done),
         TEST(a_comparison_leaves_others_alone_and_knows_them),
         TEST(a_comparison_goes_on_when_one_run_fails),
         TEST(a_comparison_refuses_a_wrong_number_of_jobs),

@@ -32,28 +32,49 @@ static void add_change(text *t, const char *key, const char *then, const char *n
     text_printf(t, "%s%s was %s, is %s", t->length ? "; " : "", key, then ? then : "not set", now ? now : "not set");
 }
 
-static bool has_changed(const run_record *then, const run_settings *now, const setting *s)
+/* A setting that the run does not say, because the weft that ran it did not have it yet, was what it is by default. Where a loss, an optimizer or a
+ * schedule is one text as it was, with all that is not so by default, so are its settings. */
+static bool is_default(const run_record *then, const run_settings *now, const setting *s, arena *a)
+{
+    const char *const texts[][3] = {{"loss.", then->loss, now->loss_text},
+                                    {"optimizer.", then->optimizer, now->optimizer_text},
+                                    {"schedule.", then->schedule, now->schedule_text}};
+    for (size_t i = 0; i < COUNT(texts); i++)
+        if (strncmp(s->key, texts[i][0], strlen(texts[i][0])) == 0)
+            return strcmp(texts[i][1], texts[i][2]) == 0;
+    data_settings data = {0};
+    train_settings train = {0};
+    setting all = {.kind = SETTING_MAP}, **end;
+    fields_default(data_fields, &data);
+    fields_default(train_fields, &train);
+    end = fields_flatten(data_fields, &data, "data", &all.first, a);
+    end = end ? fields_flatten(train_fields, &train, "train", end, a) : NULL;
+    const char *usual = text_of(&all, s->key);
+    return end && usual && strcmp(usual, s->text) == 0;
+}
+
+static bool has_changed(const run_record *then, const run_settings *now, const setting *s, arena *a)
 {
     const char *before = text_of(then->settings, s->key);
     if (is_place(s->key) && *then->fingerprint)
         return false;
     if (!before)
-        return !section_changed(then->settings, now->flat, s->key);
+        return !section_changed(then->settings, now->flat, s->key) && !is_default(then, now, s, a);
     if (strcmp(s->key, "train.epochs") == 0) /* more of them go on with the run */
         return now->train.epochs < then->n_epochs;
     return strcmp(before, s->text) != 0;
 }
 
-static void list_changes(const run_record *then, const run_settings *now, const char *fingerprint, text *t)
+static void list_changes(const run_record *then, const run_settings *now, const char *fingerprint, arena *a, text *t)
 {
-    if (!then->settings->first) {
+    if (!then->settings || !then->settings->first) {
         text_add(t, "a weft ran it that did not write its settings down");
         return;
     }
     if (*then->fingerprint && strcmp(then->fingerprint, fingerprint) != 0)
         add_change(t, "the data's fingerprint", then->fingerprint, fingerprint);
     for (const setting *s = now->flat->first; s; s = s->next)
-        if (has_changed(then, now, s))
+        if (has_changed(then, now, s, a))
             add_change(t, s->key, text_of(then->settings, s->key), s->text);
     for (const setting *s = then->settings->first; s; s = s->next)
         if (!text_of(now->flat, s->key) && !section_changed(then->settings, now->flat, s->key))
@@ -73,30 +94,48 @@ static bool is_over(const run_record *run, const run_settings *s)
     return s->train.epochs <= run->n_epochs_asked || run->early_stop_epoch || (most && run->n_steps >= most);
 }
 
+static bool holds(const trial *t, const char *name, arena *a)
+{
+    const char *path = path_join(a, t->folder, name);
+    return path && file_exists(path);
+}
+
 static weft_status look_at_run(trial *t, const weft_dataset *data, const char *fingerprint, arena *a, weft_error *err)
 {
     run_record run;
     text changes = {0};
     TRY(run_record_read(t->folder, &run, a, err));
-    list_changes(&run, &t->settings, fingerprint, &changes);
+    list_changes(&run, &t->settings, fingerprint, a, &changes);
     weft_status same = changes.failed ? fail_memory(err) : WEFT_OK;
     if (changes.length)
         same = fail(err, WEFT_BAD_INPUT, (where){.file = t->folder}, "this run has other settings: %s", changes.data);
     text_free(&changes);
     TRY(same);
     t->n_epochs = run.n_epochs;
-    t->found = is_over(&run, &t->settings) ? FOUND_ALL : FOUND_PART;
+    t->found = is_over(&run, &t->settings) && holds(t, "model.safetensors", a) ? FOUND_ALL : FOUND_PART;
     t->status = has_status(&run, "diverged") ? RUN_DIVERGED : RUN_DONE;
     return t->found == FOUND_PART ? run_check(&t->settings, data, t->folder, err) : WEFT_OK;
+}
+
+/* Metrics without a record are of a run that nothing else is known of. None of them yet, and it was killed as it began. */
+static weft_status look_for_metrics(const trial *t, arena *a, weft_error *err)
+{
+    bytes metrics = {0};
+    const char *path = path_join(a, t->folder, "metrics.jsonl");
+    if (!path)
+        return fail_memory(err);
+    if (!file_exists(path))
+        return WEFT_OK;
+    TRY(file_read(path, SIZE_MAX / 2, &metrics, err));
+    const bool empty = metrics.size == 0;
+    bytes_free(&metrics);
+    return empty ? WEFT_OK : fail(err, WEFT_BAD_INPUT, (where){.file = t->folder}, "there are metrics of a run, but no run.json that says which");
 }
 
 weft_status trial_find(trial *t, const weft_dataset *data, const char *fingerprint, weft_error *err)
 {
     arena a = {0};
-    const char *record = path_join(&a, t->folder, "run.json");
-    weft_status status = record ? WEFT_OK : fail_memory(err);
-    if (record && file_exists(record))
-        status = look_at_run(t, data, fingerprint, &a, err);
+    const weft_status status = holds(t, "run.json", &a) ? look_at_run(t, data, fingerprint, &a, err) : look_for_metrics(t, &a, err);
     if (status == WEFT_BAD_INPUT)
         t->found = FOUND_OTHER;
     arena_deinit(&a);
