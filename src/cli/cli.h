@@ -116,6 +116,8 @@ typedef struct expected {
 progress *progress_create(size_t n_trials, bool quiet);
 /* Before the first event. False: no memory. */
 bool progress_expect(progress *p, size_t trial, const expected *what);
+/* A trial does not run now, though no event says so: it paused, or nothing more is to come of it. */
+void progress_rest(progress *p, size_t trial, bool is_over);
 /* `trial`: its index. */
 void progress_hear(progress *p, size_t trial, const run *r, event_kind event);
 void progress_free(progress *p); /* clears the bar */

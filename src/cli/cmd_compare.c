@@ -112,7 +112,14 @@ static void begin(void *self, const comparison *c)
 static void show(void *self, const comparison *c, const trial *t, const run *r, event_kind event)
 {
     watcher *w = self;
-    if (w->progress)
+    if (!w->progress)
+        return;
+    for (size_t i = 0; event == EVENT_BEGIN && i < c->n_trials; i++)
+        if (c->trials[i].state != TRIAL_RUNNING)
+            progress_rest(w->progress, i, c->trials[i].state != TRIAL_WAITING);
+    if (event == EVENT_END && r->status == RUN_DONE && r->metrics.epoch >= t->until)
+        progress_rest(w->progress, (size_t)(t - c->trials), false);
+    else
         progress_hear(w->progress, (size_t)(t - c->trials), r, event);
 }
 

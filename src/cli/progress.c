@@ -16,7 +16,8 @@ typedef struct trial_progress {
     enum { TRIAL_TO_COME, TRIAL_AT_WORK, TRIAL_OVER } state;
     double epochs_done, before, goal; /* with fractions: now, when it began here, at its end */
     size_t epochs;
-    double began, took_s; /* when it began, and how long it has run */
+    bool begun;
+    double began, took_before, took_s; /* when it began to run, how long it had then, and has now: it may pause */
     double loss, score;   /* of the last step; of the last epoch, NaN before */
     weft_task task;
     double kind_work, kind_s; /* of the kind whose number is this trial's index: what was done of its trials here, and in how long */
@@ -134,7 +135,7 @@ static double share_done(const trial_progress *t)
     const double all = t->goal - t->before;
     if (t->state == TRIAL_OVER)
         return 1;
-    return t->state == TRIAL_AT_WORK && all > 0 ? (t->epochs_done - t->before) / all : 0;
+    return t->begun && all > 0 ? (t->epochs_done - t->before) / all : 0;
 }
 
 /* How long a unit of work takes, measured on the trials of each kind; returns that of all together, NaN: nothing was done yet. */
@@ -339,13 +340,16 @@ static void take_note(progress *p, trial_progress *t, const run *r, event_kind e
     t->epochs = r->settings->train.epochs;
     t->loss = r->loss;
     t->goal = most_steps ? fmin((double)t->epochs, (double)most_steps / steps) : (double)t->epochs;
-    t->epochs_done = fmin((double)r->trainer->epoch + (double)r->trainer->step_of_epoch / steps, t->goal); /* an epoch that was cut ends all the same */
+    /* An epoch that was cut counts as a whole one when it ends. */
+    t->epochs_done = fmin((double)r->trainer->epoch + (double)r->trainer->step_of_epoch / steps, t->goal);
     if (event == EVENT_BEGIN) {
         t->state = TRIAL_AT_WORK;
-        t->before = t->epochs_done;
+        t->before = t->begun ? t->before : t->epochs_done;
+        t->begun = true;
         t->began = now_seconds();
+        t->took_before = t->took_s;
     }
-    t->took_s = now_seconds() - t->began;
+    t->took_s = t->took_before + now_seconds() - t->began;
     if (event == EVENT_EPOCH) {
         t->score = metrics_score(&r->metrics, WEFT_TEST);
         note_score(p, (size_t)(t - p->trials), t->score);
@@ -355,6 +359,11 @@ static void take_note(progress *p, trial_progress *t, const run *r, event_kind e
     for (size_t i = 0; i < p->n_trials; i++)
         at_work += p->trials[i].state == TRIAL_AT_WORK;
     p->lanes = MAX(p->lanes, at_work);
+}
+
+void progress_rest(progress *p, size_t trial, bool is_over)
+{
+    p->trials[trial].state = is_over ? TRIAL_OVER : TRIAL_TO_COME;
 }
 
 void progress_hear(progress *p, size_t trial, const run *r, event_kind event)
