@@ -332,6 +332,22 @@ static void of_a_crowd_the_best_is_told(void **state)
     assert_has(sentences_of(runs, 3), "2 differs from 0 in train.batch and optimizer together");
 }
 
+/* Most were stopped after two epochs, and are not held against each other there. */
+static void of_a_search_those_that_went_furthest_are_told(void **state)
+{
+    (void)state;
+    run_record runs[8];
+    for (size_t i = 0; i < 8; i++) {
+        runs[i] = run_at_score(arena_printf(&memory, "%zu", i), 1, 90, 80 + (double)i);
+        runs[i].batch = 8 + i;
+        runs[i].status = i < 6 ? "stopped" : "done";
+        runs[i].n_epochs = i < 6 ? 2 : 4;
+    }
+    assert_has(sentences_of(runs, 8), "- 2 of 8 variants went on to 4 epochs: 7 has the best validation accuracy after 4 epochs, 87.00 %.\n");
+    assert_lacks(sentences_of(runs, 8), "Batch size");
+    assert_has(sentences_of(runs + 5, 3), "Batch size: 6 against 5");
+}
+
 static void differences_within_noise_are_called_so(void **state)
 {
     (void)state;
@@ -403,6 +419,7 @@ int main(void)
         cmocka_unit_test(what_is_not_depth_is_not_told_as_depth),
         cmocka_unit_test(of_many_the_best_is_told_and_who_is_near),
         cmocka_unit_test(of_a_crowd_the_best_is_told),
+        cmocka_unit_test(of_a_search_those_that_went_furthest_are_told),
         cmocka_unit_test(differences_within_noise_are_called_so),
         cmocka_unit_test(seeds_alone_are_told_as_such),
         cmocka_unit_test(diverged_runs_are_told_and_never_dropped),

@@ -455,6 +455,43 @@ static void tell_crowd(story *s, family *f)
     say_best(&s->p, f);
 }
 
+static bool was_stopped(const variant *v)
+{
+    bool stopped = true;
+    for (size_t i = 0; i < v->n_runs; i++)
+        stopped = stopped && v->runs[i]->status && strcmp(v->runs[i]->status, "stopped") == 0;
+    return stopped;
+}
+
+/* Whether most of many were stopped before their end, as by halving: what they were like then says little. */
+static bool is_search(const lineup *all)
+{
+    size_t n_stopped = 0;
+    for (size_t i = 0; i < all->n; i++)
+        n_stopped += was_stopped(&all->variants[i]);
+    return all->n > MANY && 2 * n_stopped > all->n;
+}
+
+/* Of a search those that went furthest. */
+static void tell_furthest(story *s, family *f)
+{
+    const lineup *all = &s->all;
+    prose *p = &s->p;
+    *f = (family){.of = all, .members = f->members};
+    for (size_t i = 0; i < all->n; i++)
+        f->epoch = MAX(f->epoch, variant_last_epoch(&all->variants[i]));
+    for (size_t i = 0; i < all->n && f->epoch; i++)
+        if (variant_last_epoch(&all->variants[i]) == f->epoch)
+            f->members[f->n++] = &all->variants[i];
+    if (f->n == 0)
+        return;
+    p->words = variants_words(f->members[0], 1);
+    text_printf(&p->sentence, "%zu of %zu variants went on to ", f->n, all->n);
+    say_epochs(p, f->epoch);
+    text_add(&p->sentence, ": ");
+    say_best(p, f);
+}
+
 static size_t count_heaps(const story *s)
 {
     size_t n = 0;
@@ -519,7 +556,9 @@ static void tell_all(story *s, family *f)
     for (size_t i = 0; i < all->n; i++)
         if (all->variants[i].n_diverged > 0)
             tell_divergence(&s->p, &all->variants[i]);
-    if (all->n > MOST_VARIANTS)
+    if (is_search(all))
+        tell_furthest(s, f);
+    else if (all->n > MOST_VARIANTS)
         tell_crowd(s, f);
     else
         tell_families(s, f);
