@@ -223,8 +223,8 @@ static weft_status tell_group(const halving *h, size_t first, size_t n, arena *a
         size_t of, rank = contender_rank(h->contenders + first, n, i, &of);
         if (!c->out)
             continue;
-        const char *message = arena_printf(a, "halving, rung %zu of %zu, after epoch %zu: number %zu of %zu by %s", c->rung + 1, r.n, r.epochs[c->rung], rank, of,
-                                           h->settings->monitor);
+        const char *message = arena_printf(a, "rung %zu of %zu: number %zu of %zu by %s after epoch %zu", c->rung + 1, r.n, rank, of,
+                                           h->settings->monitor, r.epochs[c->rung]);
         if (!message)
             return fail_memory(err);
         for (size_t s = 0; s < n_seeds; s++) {

@@ -189,6 +189,19 @@ static void add_mean(const table *x, text *t, const spread *s, int decimals, con
 
 static void add_name(const table *x, text *t, const variant *v) { words_add(t, *v->name ? v->name : "this run", x->form); }
 
+/* ", rung 1 of 3" of a trial that halving stopped there: what its message begins with. */
+static void add_rung(const table *x, text *t, const run_record *run)
+{
+    const size_t length = run->message ? strcspn(run->message, ":") : 0;
+    if (strcmp(run->status, "stopped") != 0 || !length || !run->message[length])
+        return;
+    text rung = {0};
+    text_add_bytes(&rung, run->message, length);
+    text_add(t, ", ");
+    words_add(t, rung.data ? rung.data : "", x->form);
+    text_free(&rung);
+}
+
 /* "done", "diverged", "1 of 3 diverged, 1 of 3 stopped" */
 static void add_status(const table *x, text *t, const variant *v)
 {
@@ -206,6 +219,7 @@ static void add_status(const table *x, text *t, const variant *v)
         if (v->n_runs > 1)
             text_printf(t, "%zu of %zu ", n, v->n_runs);
         words_add(t, status, x->form);
+        add_rung(x, t, v->runs[i]);
     }
     if (!t->length)
         text_add(t, "done");

@@ -121,8 +121,9 @@ class Sweep(weft.Case):
                 run = self.read_json(folder, "run.json")
                 if number > places:
                     self.assertEqual(run["status"], "stopped")
-                    self.assertEqual(run["message"], f"halving, rung {1 if epoch == 1 else 2} of 3, after epoch {epoch}: number {number} of {len(order)} by val_loss")
-                    self.assertIn(run["message"], done.stdout)
+                    rung = f"rung {1 if epoch == 1 else 2} of 3"
+                    self.assertEqual(run["message"], f"{rung}: number {number} of {len(order)} by val_loss after epoch {epoch}")
+                    self.assertRegex(done.stdout, rf"(?m)^{re.escape(run['variant'])} .* stopped, {rung}$")
                 else:
                     self.assertGreater(len(self.read_lines(folder, "metrics.jsonl")), epoch)
 
