@@ -17,7 +17,7 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD") or "build")
 ROOMS = {
     "base": [], "tensor": ["base"], "record": ["base"], "data": ["tensor"], "kernel": ["base"], "graph": ["tensor", "kernel"],
     "op": ["graph", "kernel"], "optim": ["base", "kernel"], "schedule": ["record"], "plan": ["op", "optim"],
-    "train": ["plan", "schedule", "data", "record"], "measure": ["train"], "lab": ["train"], "report": ["base", "tensor", "record"], "cli": ["measure", "lab", "report"],
+    "train": ["plan", "schedule", "data", "record"], "measure": ["train"], "lab": ["train"], "diagnose": ["record"], "report": ["base", "tensor", "diagnose"], "cli": ["measure", "lab", "report"],
 }
 INCLUDE = re.compile(r'^#include "(\w+)/(\w+)\.h"', re.MULTILINE)
 
@@ -89,7 +89,7 @@ class House(unittest.TestCase):
 
     def test_what_registers_itself_is_named_as_its_file(self):
         for folder, prefix, kind in (("op", "", "op"), ("optim", "", "optim"), ("schedule", "", "schedule"), ("train", "listen_", "listen"), ("data", "format_", "format"),
-                                     ("data", "image_", "image"), ("cli", "cmd_", "cmd")):
+                                     ("data", "image_", "image"), ("diagnose", "", "diagnosis"), ("cli", "cmd_", "cmd")):
             found = 0
             for path, text in sources(f"src/{folder}/{prefix}*.c"):
                 name = os.path.basename(path)[len(prefix):-2]

@@ -71,6 +71,8 @@ void text_add_escaped(text *t, const char *string);
 void text_add_base64(text *t, const void *data, size_t size);
 /* The `size` bytes that such a text holds; false where it holds others, or is none. */
 bool base64_read(const char *string, void *out, size_t size);
+/* Appends `words` as a terminal shows the item of a list: lines end between words, and all but the first begin two columns in. */
+void text_add_wrapped(text *t, const char *words);
 void text_free(text *t);
 /* Appends `string` as a part of a file's name: its ASCII letters in lower case and its digits, with one '-' for whatever
  * stands between them; never empty. (slug.c) */

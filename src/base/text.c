@@ -266,3 +266,21 @@ const char *nearest_word(const char *word, const void *words, size_t n, size_t s
     }
     return nearest;
 }
+
+void text_add_wrapped(text *t, const char *words)
+{
+    enum { TERMINAL_WIDTH = 96 };
+    size_t column = 2;
+    while (*words) {
+        size_t n = strcspn(words, " "), shown = 0;
+        while (words[n] && (words[n + 1] == '%' || strncmp(words + n, " +- ", 4) == 0 || (n > 1 && strncmp(words + n - 2, "+-", 2) == 0)))
+            n += 1 + strcspn(words + n + 1, " "); /* a number stays with its unit and its spread */
+        for (size_t i = 0; i < n; i++)
+            shown += ((unsigned char)words[i] & 0xc0) != 0x80;
+        bool wrap = column > 2 && column + 1 + shown > TERMINAL_WIDTH;
+        text_add(t, wrap ? "\n  " : column > 2 ? " " : "");
+        column = wrap ? 2 + shown : column + (column > 2) + shown;
+        text_add_bytes(t, words, n);
+        words += n + strspn(words + n, " ");
+    }
+}

@@ -129,23 +129,25 @@ static void show_warnings(void *self, const char *warnings)
     print_warnings(warnings);
 }
 
-/* The trials that left metrics behind. NULL: see err. */
-static run_record *read_records(const comparison *c, size_t *n, arena *a, weft_error *err)
+/* The trials that left metrics behind, and what each shows. NULL: see err. */
+static run_record *read_records(const comparison *c, size_t *n, findings **found, arena *a, weft_error *err)
 {
     run_record *records = arena_array(a, c->n_trials, sizeof *records);
+    *found = arena_array(a, c->n_trials, sizeof **found);
     *n = 0;
-    if (!records)
+    if (!records || !*found)
         fail_memory(err);
-    for (size_t i = 0; records && i < c->n_trials; i++) {
+    for (size_t i = 0; records && *found && i < c->n_trials; i++) {
         const trial *t = &c->trials[i];
         if (t->state != TRIAL_DONE && t->found != FOUND_PART)
             continue;
-        if (run_record_read(t->folder, &records[*n], a, err) != WEFT_OK || report_curves(&records[*n], err) != WEFT_OK)
+        if (run_record_read(t->folder, &records[*n], a, err) != WEFT_OK || report_curves(&records[*n], err) != WEFT_OK ||
+            diagnose_folder(&records[*n], *found + *n, a, err) != WEFT_OK)
             return NULL;
         records[*n].title = c->experiment->title; /* the file's, whatever it was when the run began */
         records[(*n)++].variant = c->experiment->variants[t->variant].name;
     }
-    return records;
+    return *found ? records : NULL;
 }
 
 /* Figures, the page and the table. */
@@ -153,7 +155,8 @@ static int report(const comparison *c, const char *folder, const report_view *vi
 {
     weft_error err = {0};
     size_t n;
-    const run_record *records = read_records(c, &n, a, &err);
+    findings *found;
+    const run_record *records = read_records(c, &n, &found, a, &err);
     const char *page = path_join(a, folder, "report.html");
     if (!page)
         fail_memory(&err);
@@ -163,6 +166,8 @@ static int report(const comparison *c, const char *folder, const report_view *vi
     text t = {0};
     if (n)
         report_summary(records, n, view, form, &t);
+    if (n && form == REPORT_TEXT)
+        report_all_findings(records, found, n, &t);
     printf("%s", t.data ? t.data : "");
     text_free(&t);
     return EXIT_DONE;

@@ -52,7 +52,7 @@ static void print_result(const run *r, const char *folder, weft_status status, b
     if (r->stopping.restored)
         printf("early stopping: epoch %zu was the last; the model has the parameters of epoch %zu, with the best %s\n", m->epoch, r->stopping.epoch,
                r->settings->train.early_stopping.monitor);
-    printf("wrote %s: config.yaml, metrics.jsonl, model.safetensors%s%s, curves.svg, curves.png, report.html\n", folder,
+    printf("wrote %s: config.yaml, metrics.jsonl, model.safetensors%s%s, curves.svg, curves.png, diagnosis.json, report.html\n", folder,
            best->epoch ? ", best.safetensors" : "", status == WEFT_STOPPED ? "" : ", evaluation.json");
     if (status == WEFT_STOPPED)
         printf("stopped at step %llu; go on with: the same command and --resume\n", (unsigned long long)r->step);
@@ -60,8 +60,8 @@ static void print_result(const run *r, const char *folder, weft_status status, b
         printf("next: weft eval %s%s\n", folder, trailing_option(r->settings->data.allow_trailing));
 }
 
-/* The curves and the page of what the folder holds; also after a stop or a divergence. */
-static weft_status draw(const char *folder, arena *a, weft_error *err)
+/* The curves of what the folder holds, what is wrong with it, and the page; also after a stop or a divergence. */
+static weft_status look_at(const char *folder, findings *found, arena *a, weft_error *err)
 {
     run_record record;
     const char *page = path_join(a, folder, "report.html");
@@ -69,6 +69,7 @@ static weft_status draw(const char *folder, arena *a, weft_error *err)
         return fail_memory(err);
     TRY(run_record_read(folder, &record, a, err));
     TRY(report_curves(&record, err));
+    TRY(diagnose_folder(&record, found, a, err));
     return report_page(page, &record, 1, NULL, err);
 }
 
@@ -80,6 +81,14 @@ static progress *start_progress(bool quiet)
         return p;
     progress_free(p);
     return NULL;
+}
+
+static void print_findings(const findings *found)
+{
+    text t = {0};
+    report_findings(found, &t);
+    printf("%s", t.data ? t.data : "");
+    text_free(&t);
 }
 
 static int train(args *a, experiment *e, size_t variant)
@@ -108,9 +117,12 @@ static int train(args *a, experiment *e, size_t variant)
     weft_dataset_close(data);
     const bool ran = status == WEFT_OK || status == WEFT_DIVERGED || status == WEFT_STOPPED;
     int code = err.count ? complain(&err) : exit_code(status);
-    weft_error figure = {0};
-    if (ran && draw(folder, &a->memory, &figure) != WEFT_OK)
-        code = complain(&figure);
+    weft_error other = {0};
+    findings found = {0};
+    if (ran && look_at(folder, &found, &a->memory, &other) != WEFT_OK)
+        code = complain(&other);
+    else if (ran && !a->json)
+        print_findings(&found);
     if (ran)
         print_result(&result, folder, status, a->json);
     return code;

@@ -221,4 +221,24 @@ weft_status evaluation_write(const char *folder, const evaluation_record *e, wef
 /* Of a folder; *found says whether it has one. Everything lives in `a`. */
 weft_status evaluation_read(const char *folder, evaluation_record *out, bool *found, arena *a, weft_error *err);
 
+/* ---- Findings: what the diagnosis has to say of a run (findings.c); room diagnose makes them ---- */
+
+typedef struct finding {
+    const char *name;     /* of the diagnosis: "dead_units" */
+    double confidence;    /* 0 to 1 */
+    const char *sentence; /* what is seen, why it matters, what to do */
+    const char *evidence; /* the numbers: a JSON object */
+    const char *remedy;   /* what to add to the command line: "--set data.scale=255"; "": no such line is known */
+} finding;
+
+typedef struct findings {
+    size_t n; /* the surest first; 0: nothing to report */
+    const finding *all;
+} findings;
+
+/* diagnosis.json of a run folder. */
+weft_status findings_write(const char *folder, const findings *f, weft_error *err);
+/* *known is false where there is none: nobody has looked yet. Everything lives in `a`. */
+weft_status findings_read(const char *folder, findings *out, bool *known, arena *a, weft_error *err);
+
 #endif

@@ -2,7 +2,7 @@
 #ifndef REPORT_H
 #define REPORT_H
 
-#include "record/record.h"
+#include "diagnose/diagnose.h"
 
 /* How the variants of a comparison are looked at. */
 typedef struct report_view {
@@ -31,6 +31,17 @@ void report_scores(const evaluation_record *e, text *t);
 /* In `folder`, which is made: evaluation.json, and what can be drawn of it, confusion, reliability and worst, each as SVG and PNG. Appends the
  * files' names to `names`. */
 weft_status report_evaluation(const char *folder, const evaluation_record *e, text *names, weft_error *err);
+
+/* What was found out about a run, for a terminal: the surest first, a handful; or that there is nothing to report. */
+void report_findings(const findings *f, text *t);
+/* The same of a comparison's runs, of: [n_runs]. What several runs of a variant have is said once. */
+void report_all_findings(const run_record *runs, const findings *of, size_t n_runs, text *t);
+
+/* Why inputs are scaled: sigmoid(w x) and its slope for weights from -1 to 1, in a table for an input of 255 and one for an input of 1, and
+ * what they show in three sentences. */
+void report_scaling(text *t);
+/* The same drawn: .svg or .png by the path's ending. */
+weft_status report_scaling_figure(const char *path, weft_error *err);
 
 /* A grid of grey images, a row a class, its names at the left: .svg or .png by the path's ending.
  * pixels: [rows, columns, height, width], 0 (black) to 1; a cell whose first pixel is NaN stays empty. */

@@ -4,27 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#define TERMINAL_WIDTH 96
-
 void say_name(prose *p, const variant *v) { words_add(&p->sentence, *v->name ? v->name : "this run", p->form); }
-
-/* Lines of a terminal end between words. */
-static void add_wrapped(text *out, const char *words)
-{
-    size_t column = 2;
-    while (*words) {
-        size_t n = strcspn(words, " "), shown = 0;
-        while (words[n] && (words[n + 1] == '%' || strncmp(words + n, " +- ", 4) == 0 || (n > 1 && strncmp(words + n - 2, "+-", 2) == 0)))
-            n += 1 + strcspn(words + n + 1, " "); /* a number stays with its unit and its spread */
-        for (size_t i = 0; i < n; i++)
-            shown += ((unsigned char)words[i] & 0xc0) != 0x80;
-        bool wrap = column > 2 && column + 1 + shown > TERMINAL_WIDTH;
-        text_add(out, wrap ? "\n  " : column > 2 ? " " : "");
-        column = wrap ? 2 + shown : column + (column > 2) + shown;
-        text_add_bytes(out, words, n);
-        words += n + strspn(words + n, " ");
-    }
-}
 
 void end_sentence(prose *p)
 {
@@ -38,7 +18,7 @@ void end_sentence(prose *p)
     if (p->form != WORDS_PLAIN)
         text_add(p->out, sentence);
     else
-        add_wrapped(p->out, sentence);
+        text_add_wrapped(p->out, sentence);
     text_add(p->out, ends[p->form]);
     p->out->failed = p->out->failed || p->sentence.failed;
     text_free(&p->sentence);
