@@ -8,6 +8,7 @@
 static const page_section sections[] = {
     {"summary", "Summary", page_summary},
     {"table", "Variants", page_table},
+    {"findings", "Diagnosis", page_findings},
     {"curves", "Curves", page_curves},
     {"gaps", "Training against validation", page_gaps},
     {"effects", "Settings", page_effects},

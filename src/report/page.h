@@ -70,6 +70,7 @@ weft_status page_settings_find(page *p, weft_error *err);
 
 weft_status page_summary(page *p, text *t, weft_error *err);
 weft_status page_table(page *p, text *t, weft_error *err);
+weft_status page_findings(page *p, text *t, weft_error *err);
 weft_status page_curves(page *p, text *t, weft_error *err);
 weft_status page_gaps(page *p, text *t, weft_error *err);
 weft_status page_effects(page *p, text *t, weft_error *err);
