@@ -124,6 +124,15 @@ class Live(weft.Case):
         self.assertIsNotNone(first, shown)
         self.assertGreaterEqual(float(first[1]), round(100 * best, 2))
 
+    def test_a_trial_that_pauses_is_not_over(self):
+        self.write("e.yaml", "data: {set: %s, scale: 255}\nmodel: [linear 32, relu, linear 10]\ntrain: {epochs: 9, batch: 16}\n"
+                   "sweep: {method: grid, halving: {eta: 3, min_epochs: 1}, over: {optimizer.lr: [0.001, 0.01, 0.03, 0.1, 0.2, 0.3]}}\n"
+                   % small.make(self.path("set")))
+        lines = self.show(100, 24, "compare", "e.yaml", "-o", "out").text().rstrip().splitlines()
+        self.assertGreater(len(lines), 1)
+        for line in lines[1:]:
+            self.assertRegex(line, r"^.*: done  epoch 9/9  validation accuracy ")
+
     def test_a_dumb_terminal_gets_clean_lines(self):
         screen = self.show(100, 24, "compare", "e.yaml", "-o", "out", "--set", "train.epochs=2", TERM="dumb")
         self.assertEqual(screen.before, [])
