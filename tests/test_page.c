@@ -9,7 +9,7 @@ static const course usual = {3, {0.9, 0.4}, {70, 88}, {69, 85}};
 static const char *page_of(const run_record *runs, size_t n)
 {
     weft_error err = {0};
-    must(report_page(in_folder("page.html"), runs, n, NULL, &err), &err);
+    must(report_page(in_folder("page.html"), runs, n, &(report_view){.baseline = "plain"}, NULL, &err), &err);
     return content_of(in_folder("page.html"), NULL);
 }
 
@@ -183,17 +183,37 @@ static void better_runs_stand_before_worse_ones(void **state)
     assert_true(better < worse && worse < none);
 }
 
+/* By seed "better" is 3 points ahead each time, "same" 1, -1 and 0: the half of its interval is 4.302653 (Student's quantile) / sqrt(3). */
+static void the_table_holds_every_variant_against_the_baseline(void **state)
+{
+    (void)state;
+    static const double ends[3][4] = {{90, 91, 92, 99}, {87, 88, 89, 99}, {88, 87, 89, 99}};
+    static const char *const names[] = {"better", "plain", "same"};
+    run_record runs[3 * 4];
+    for (size_t i = 0; i < COUNT(runs); i++)
+        runs[i] = make_run(names[i / 4], i % 4 + 1, (course){2, {1, 1}, {50, 50}, {80, ends[i / 4][i % 4]}});
+    for (size_t i = 3; i < COUNT(runs); i += 4)
+        runs[i].status = "diverged"; /* counts for nothing */
+    const char *page = page_of(runs, COUNT(runs));
+    assert_has(page, "<th class=\"number\">last against plain (points)</th>");
+    assert_has(page, "<td class=\"number\">91.00 <small>\xc2\xb1 1.00</small> %</td><td class=\"number\">+3.00</td>"
+                     "<td class=\"number\">+3.00 to +3.00</td><td></td>");
+    assert_has(page, "<td class=\"number\"></td><td class=\"number\"></td><td>baseline</td>");
+    assert_has(page, "<td class=\"number\">+0.00</td><td class=\"number\">-2.48 to +2.48</td><td>within noise</td>");
+    assert_lacks(page_of(runs, 1), "last against");
+}
+
 static void what_is_no_page_is_refused(void **state)
 {
     (void)state;
     weft_error err = {0};
     run_record run = make_run("a", 1, usual);
-    assert_int_equal(report_page(in_folder("page.pdf"), &run, 1, NULL, &err), WEFT_BAD_INPUT);
+    assert_int_equal(report_page(in_folder("page.pdf"), &run, 1, &(report_view){0}, NULL, &err), WEFT_BAD_INPUT);
     assert_has(err.message, "ends in .html");
     err = (weft_error){0};
-    assert_int_equal(report_page(".html", &run, 1, NULL, &err), WEFT_BAD_INPUT);
+    assert_int_equal(report_page(".html", &run, 1, &(report_view){0}, NULL, &err), WEFT_BAD_INPUT);
     err = (weft_error){0};
-    assert_int_equal(report_page(in_folder("page.html"), &run, 0, NULL, &err), WEFT_BAD_INPUT);
+    assert_int_equal(report_page(in_folder("page.html"), &run, 0, &(report_view){0}, NULL, &err), WEFT_BAD_INPUT);
     assert_has(err.message, "no run");
 }
 
@@ -234,6 +254,7 @@ int main(void)
         cmocka_unit_test(settings_that_only_another_kind_has_do_not_differ),
         cmocka_unit_test(a_page_can_be_made_of_any_runs),
         cmocka_unit_test(better_runs_stand_before_worse_ones),
+        cmocka_unit_test(the_table_holds_every_variant_against_the_baseline),
         cmocka_unit_test(what_is_no_page_is_refused),
         cmocka_unit_test(runs_are_found_below_their_folders),
     };

@@ -161,7 +161,7 @@ static int report(const comparison *c, const char *folder, const report_view *vi
     if (!page)
         fail_memory(&err);
     if (!records || !page ||
-        (n && (report_compare(folder, records, n, view, &err) != WEFT_OK || report_page(page, records, n, NULL, &err) != WEFT_OK)))
+        (n && (report_compare(folder, records, n, view, &err) != WEFT_OK || report_page(page, records, n, view, NULL, &err) != WEFT_OK)))
         return complain(&err);
     text t = {0};
     if (n)

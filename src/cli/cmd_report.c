@@ -16,7 +16,7 @@ static int run_it(args *a)
     run_record *runs;
     size_t n_runs, n_figures;
     if (run_records_find(a->words, a->n_words, &runs, &n_runs, &a->memory, &err) != WEFT_OK ||
-        report_page(path, runs, n_runs, &n_figures, &err) != WEFT_OK)
+        report_page(path, runs, n_runs, &(report_view){0}, &n_figures, &err) != WEFT_OK)
         return complain(&err);
     printf("wrote %s: %zu run%s; its figures as SVG, %zu of them, are in the folder %.*s\n", path, n_runs, n_runs == 1 ? "" : "s", n_figures,
            (int)strlen(path) - (int)strlen(".html"), path);

@@ -70,7 +70,7 @@ static weft_status look_at(const char *folder, findings *found, arena *a, weft_e
     TRY(run_record_read(folder, &record, a, err));
     TRY(report_curves(&record, err));
     TRY(diagnose_folder(&record, found, a, err));
-    return report_page(page, &record, 1, NULL, err);
+    return report_page(page, &record, 1, &(report_view){0}, NULL, err);
 }
 
 /* NULL: no memory. */

@@ -57,23 +57,13 @@ void page_string(text *t, const char *string)
     text_free(&clean);
 }
 
-spread page_best(const variant *v)
-{
-    spread s = spread_none();
-    for (size_t i = 0; i < v->n_runs; i++) {
-        const weft_metrics *best = run_best(v->runs[i]);
-        spread_add(&s, best ? quantity_of(best, VAL_SCORE) : NAN);
-    }
-    return s;
-}
-
 const run_record *page_best_run(const variant *v)
 {
     const run_record *found = v->runs[0];
     double highest = -INFINITY;
     for (size_t i = 0; i < v->n_runs; i++) {
         const weft_metrics *best = run_best(v->runs[i]);
-        if (!best || !(quantity_of(best, VAL_SCORE) > highest))
+        if (!best || run_diverged(v->runs[i]) || !(quantity_of(best, VAL_SCORE) > highest))
             continue;
         found = v->runs[i];
         highest = quantity_of(best, VAL_SCORE);
@@ -111,8 +101,8 @@ static weft_status rank(page *p, weft_error *err)
     if (!scores || !p->ranked)
         return fail_memory(err);
     for (size_t i = 0; i < p->n_variants; i++) {
-        const spread best = page_best(&p->variants[i]);
-        const double score = best.n ? best.mean : -INFINITY;
+        const spread *best = &p->results.rows[i].best;
+        const double score = best->n ? best->mean : -INFINITY;
         size_t at = i;
         for (; at > 0 && scores[at - 1] < score; at--) {
             scores[at] = scores[at - 1];
@@ -124,16 +114,16 @@ static weft_status rank(page *p, weft_error *err)
     return WEFT_OK;
 }
 
-static weft_status prepare(page *p, weft_error *err)
+static weft_status prepare(page *p, const report_view *view, weft_error *err)
 {
     if (!(p->runs = page_names(p->runs, p->n_runs, p->memory)))
         return fail_memory(err);
     p->variants = variants_group(p->runs, p->n_runs, &p->n_variants, p->memory);
-    if (!p->variants)
+    if (!p->variants || !results_make(&p->results, p->variants, p->n_variants, view, p->memory))
         return fail_memory(err);
     const char *title = p->runs[0].title;
     p->title = title && *title ? title : p->n_variants > 1 ? "Comparison" : p->variants[0].name;
-    p->words = variants_words(p->variants, p->n_variants);
+    p->words = p->results.words;
     TRY(rank(p, err));
     for (overlay i = 0; i < N_OVERLAYS; i++)
         TRY(compare_figure(p->variants, p->n_variants, i, &p->overlays[i], p->memory, err));
@@ -246,7 +236,7 @@ static weft_status write_page(page *p, weft_error *err)
     return status;
 }
 
-weft_status report_page(const char *path, const run_record *runs, size_t n_runs, size_t *n_figures, weft_error *err)
+weft_status report_page(const char *path, const run_record *runs, size_t n_runs, const report_view *view, size_t *n_figures, weft_error *err)
 {
     static const char ending[] = ".html";
     const size_t length = strlen(path);
@@ -257,7 +247,7 @@ weft_status report_page(const char *path, const run_record *runs, size_t n_runs,
     arena a = {0};
     page p = {.path = path, .runs = runs, .n_runs = n_runs, .memory = &a};
     p.figures = arena_printf(&a, "%.*s", (int)(length - strlen(ending)), path);
-    weft_status status = p.figures ? prepare(&p, err) : fail_memory(err);
+    weft_status status = p.figures ? prepare(&p, view, err) : fail_memory(err);
     if (status == WEFT_OK)
         status = write_page(&p, err);
     if (n_figures)

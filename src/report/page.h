@@ -18,6 +18,7 @@ typedef struct page {
     const run_record *runs;
     size_t n_variants;
     const variant *variants;  /* in order of appearance */
+    results results;          /* a row a variant, in the same order */
     const variant **ranked;   /* best first; those without a score last */
     size_t n_settings;
     const page_setting *settings;
@@ -52,11 +53,11 @@ weft_status page_figure(page *p, const picture *drawn, const char *name, const c
 void page_number(text *t, double value);
 /* A text for JSON inside of HTML, with its quotes. */
 void page_string(text *t, const char *string);
-/* The best validation score of every run that has one. */
-spread page_best(const variant *v);
+/* What a variant came to. */
+static inline const result *page_result(const page *p, const variant *v) { return &p->results.rows[v - p->variants]; }
 /* So many of the best variants are shown one by one, each with its best run. */
 enum { PAGE_SHOWN = 4 };
-/* The run of a variant with the best validation score; the first where none has one. */
+/* The run of a variant with the best validation score that did not diverge; the first where there is none. */
 const run_record *page_best_run(const variant *v);
 
 /* ---- Before the first section: names (page_names.c), settings that differ (page_settings.c) ---- */

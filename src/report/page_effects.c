@@ -71,7 +71,7 @@ static weft_status place_score(const page *p, coordinate *c, weft_error *err)
     if (!c->at || !c->title || !c->labels || !c->ticks)
         return fail_memory(err);
     for (size_t i = 0; i < p->n_variants; i++) {
-        c->at[i] = page_best(p->ranked[i]).mean;
+        c->at[i] = page_result(p, p->ranked[i])->best.mean;
         min = fmin(min, c->at[i]);
         max = fmax(max, c->at[i]);
     }

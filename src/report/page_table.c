@@ -9,7 +9,7 @@
 static void add_best(const page *p, text *t)
 {
     const variant *best = p->ranked[0];
-    const spread s = page_best(best);
+    const spread s = page_result(p, best)->best;
     if (s.n == 0)
         return;
     text_add(t, "<p class=\"lead\">");
@@ -43,24 +43,6 @@ weft_status page_summary(page *p, text *t, weft_error *err)
 
 /* ---- The table ---- */
 
-enum { BEST, BEST_EPOCH, LAST, TRAINING, TABLE_GAP, SECONDS, N_NUMBERS };
-
-static void numbers_of(const variant *v, spread numbers[N_NUMBERS])
-{
-    for (size_t i = 0; i < N_NUMBERS; i++)
-        numbers[i] = spread_none();
-    for (size_t i = 0; i < v->n_runs; i++) {
-        const run_record *run = v->runs[i];
-        const weft_metrics *top = run_best(run), *end = run->n_epochs ? &run->metrics[run->n_epochs - 1] : NULL;
-        const double values[N_NUMBERS] = {
-            [BEST] = top ? quantity_of(top, VAL_SCORE) : NAN, [BEST_EPOCH] = top ? (double)top->epoch : NAN,
-            [LAST] = end ? quantity_of(end, VAL_SCORE) : NAN, [TRAINING] = end ? quantity_of(end, TRAIN_SCORE) : NAN,
-            [TABLE_GAP] = end ? quantity_of(end, GAP) : NAN,  [SECONDS] = end ? run_seconds(run, SIZE_MAX) : NAN};
-        for (size_t k = 0; k < N_NUMBERS; k++)
-            spread_add(&numbers[k], values[k]);
-    }
-}
-
 static void add_number(text *t, const spread *s, int decimals, const char *unit)
 {
     if (s->n == 0) {
@@ -91,6 +73,30 @@ static void add_status(text *t, const variant *v)
     text_add(t, n_other ? "</td>" : "done</td>");
 }
 
+/* How each stands to the baseline, where there are several. */
+static void add_standing_head(const page *p, const char *points, text *t)
+{
+    if (p->n_variants < 2)
+        return;
+    text_add(t, "<th class=\"number\">last against ");
+    page_words(t, p->variants[p->results.baseline].name);
+    text_printf(t, "%s</th><th class=\"number\">95&nbsp;%% interval</th><th></th>", points);
+}
+
+static void add_standing(const page *p, const result *r, text *t)
+{
+    const int decimals = p->words->decimals;
+    if (p->n_variants < 2)
+        return;
+    text_add(t, "<td class=\"number\">");
+    if (r->verdict != VERDICT_BASELINE && isfinite(r->difference))
+        text_printf(t, "%+.*f", decimals, r->difference);
+    text_add(t, "</td><td class=\"number\">");
+    if (isfinite(r->interval.low))
+        text_printf(t, "%+.*f to %+.*f", decimals, r->interval.low, decimals, r->interval.high);
+    text_printf(t, "</td><td>%s</td>", r->verdict == VERDICT_DIFFERS ? "" : verdict_names[r->verdict]);
+}
+
 static void add_head(const page *p, text *t)
 {
     text_add(t, "<thead><tr><th class=\"number\">#</th><th>variant</th>");
@@ -100,16 +106,17 @@ static void add_head(const page *p, text *t)
         text_add(t, "</th>");
     }
     const char *points = *p->words->unit ? " (points)" : "";
-    text_printf(t, "<th class=\"number\">best validation %s</th><th class=\"number\">at epoch</th><th class=\"number\">last</th>"
-                   "<th class=\"number\">training %s</th><th class=\"number\">gap%s</th><th class=\"number\">seconds</th>"
-                   "<th class=\"number\">seeds</th><th>status</th></tr></thead>\n", p->words->score, p->words->score, points);
+    text_printf(t, "<th class=\"number\">best validation %s</th><th class=\"number\">at epoch</th><th class=\"number\">last</th>", p->words->score);
+    add_standing_head(p, points, t);
+    text_printf(t, "<th class=\"number\">training %s</th><th class=\"number\">gap%s</th><th class=\"number\">seconds</th>"
+                   "<th class=\"number\">seeds</th><th>status</th></tr></thead>\n", p->words->score, points);
 }
 
 static void add_row(const page *p, size_t rank, text *t)
 {
     const variant *v = p->ranked[rank];
-    spread numbers[N_NUMBERS];
-    numbers_of(v, numbers);
+    const result *r = page_result(p, v);
+    const int decimals = p->words->decimals;
     text_printf(t, "<tr><td class=\"number\">%zu</td><th scope=\"row\">", rank + 1);
     page_swatch(p, v, t);
     page_words(t, v->name);
@@ -120,13 +127,13 @@ static void add_row(const page *p, size_t rank, text *t)
         page_words(t, value ? value : "\xe2\x80\x93");
         text_add(t, "</td>");
     }
-    const int decimals = p->words->decimals;
-    add_number(t, &numbers[BEST], decimals, p->words->unit);
-    add_number(t, &numbers[BEST_EPOCH], numbers[BEST_EPOCH].n > 1, "");
-    add_number(t, &numbers[LAST], decimals, p->words->unit);
-    add_number(t, &numbers[TRAINING], decimals, p->words->unit);
-    add_number(t, &numbers[TABLE_GAP], decimals, "");
-    add_number(t, &numbers[SECONDS], 1, "");
+    add_number(t, &r->best, decimals, p->words->unit);
+    add_number(t, &r->best_epoch, r->best_epoch.n > 1, "");
+    add_number(t, &r->last, decimals, p->words->unit);
+    add_standing(p, r, t);
+    add_number(t, &r->training, decimals, p->words->unit);
+    add_number(t, &r->gap, decimals, "");
+    add_number(t, &r->seconds, 1, "");
     text_printf(t, "<td class=\"number\">%zu</td>", v->n_runs);
     add_status(t, v);
     text_add(t, "</tr>\n");

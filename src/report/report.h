@@ -22,9 +22,8 @@ typedef enum report_form { REPORT_TEXT, REPORT_MARKDOWN, REPORT_CSV, REPORT_JSON
 void report_summary(const run_record *runs, size_t n_runs, const report_view *view, report_form form, text *t);
 
 /* The page of all runs: one file of HTML that loads nothing, with every figure also as an SVG in a folder named like it beside it. `path` ends
- * in .html. Runs
- * that differ in their seed only are one variant. `n_figures`, if not NULL: how many there are. */
-weft_status report_page(const char *path, const run_record *runs, size_t n_runs, size_t *n_figures, weft_error *err);
+ * in .html. Runs that differ in their seed only are one variant. `n_figures`, if not NULL: how many there are. */
+weft_status report_page(const char *path, const run_record *runs, size_t n_runs, const report_view *view, size_t *n_figures, weft_error *err);
 
 /* What an evaluation says, in lines of at most 100 columns for a terminal. */
 void report_scores(const evaluation_record *e, text *t);
