@@ -1,9 +1,6 @@
 /* The best variant over the validation split: what it takes for what, whether it knows when it is right, and where it is most wrong. */
 #include "report/page.h"
 
-#include <math.h>
-#include <stdlib.h>
-
 #include "report/evaluation.h"
 #include "report/tiles.h"
 
@@ -102,51 +99,27 @@ static weft_status add_confusion(page *p, const evaluation_record *e, text *t, w
 
 /* ---- The most confused pairs ---- */
 
-typedef struct pair {
-    size_t one, other;
-    uint64_t there, back; /* one taken for the other, the other for the one */
-} pair;
-
-static int compare_pairs(const void *a, const void *b)
+static void add_pair(text *t, const evaluation_record *e, const confused_pair *one)
 {
-    const pair *x = a, *y = b;
-    const uint64_t all_x = x->there + x->back, all_y = y->there + y->back;
-    if (all_x != all_y)
-        return all_x > all_y ? -1 : 1;
-    return x->one != y->one ? (x->one < y->one ? -1 : 1) : (x->other > y->other) - (x->other < y->other);
-}
-
-static void add_pair(text *t, const evaluation_record *e, const pair *one)
-{
-    const bool turned = one->back > one->there;
-    const size_t first = turned ? one->other : one->one, second = turned ? one->one : one->other;
     text_add(t, "<tr><td>");
-    add_name(t, e, first);
+    add_name(t, e, one->label);
     text_add(t, "</td><td>");
-    add_name(t, e, second);
-    text_printf(t, "</td><td class=\"number\">%llu</td><td class=\"number\">%llu</td></tr>\n", (unsigned long long)MAX(one->there, one->back),
-                (unsigned long long)MIN(one->there, one->back));
+    add_name(t, e, one->prediction);
+    text_printf(t, "</td><td class=\"number\">%zu</td><td class=\"number\">%u</td></tr>\n", one->n,
+                e->confusion[one->prediction * e->n_classes + one->label]);
 }
 
-static weft_status add_pairs(page *p, const evaluation_record *e, text *t, weft_error *err)
+static void add_pairs(const evaluation_record *e, text *t)
 {
-    pair *pairs = arena_array(p->memory, e->n_classes * e->n_classes + 1, sizeof *pairs);
-    size_t n = 0;
-    if (!pairs)
-        return fail_memory(err);
-    for (size_t i = 0; i < e->n_classes; i++)
-        for (size_t k = i + 1; k < e->n_classes; k++)
-            if (e->confusion[i * e->n_classes + k] + e->confusion[k * e->n_classes + i] > 0)
-                pairs[n++] = (pair){i, k, e->confusion[i * e->n_classes + k], e->confusion[k * e->n_classes + i]};
+    confused_pair pairs[MOST_PAIRS];
+    const size_t n = evaluation_confused(e, pairs, MOST_PAIRS);
     if (n == 0)
-        return WEFT_OK;
-    qsort(pairs, n, sizeof *pairs, compare_pairs);
+        return;
     text_add(t, "<div><h3>Most confused pairs</h3>\n<table class=\"pairs\"><thead><tr><th>label</th><th>taken for</th>"
                 "<th class=\"number\">samples</th><th class=\"number\">the other way round</th></tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < MIN(n, MOST_PAIRS); i++)
+    for (size_t i = 0; i < n; i++)
         add_pair(t, e, &pairs[i]);
     text_add(t, "</tbody></table></div>\n");
-    return WEFT_OK;
 }
 
 /* ---- Calibration ---- */
@@ -209,7 +182,7 @@ weft_status page_classes(page *p, text *t, weft_error *err)
         TRY(add_confusion(p, &e, t, err));
     text_add(t, "<div class=\"sides\">\n");
     if (e.confusion)
-        TRY(add_pairs(p, &e, t, err));
+        add_pairs(&e, t);
     TRY(add_calibration(p, &e, t, err));
     text_add(t, "</div>\n");
     return WEFT_OK;
