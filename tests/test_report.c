@@ -416,8 +416,26 @@ static void a_table_keeps_its_columns_and_a_terminals_width(void **state)
         assert_int_equal(width_of(line), 100);
     for (line = strstr(table, "\nagainst a") + 1; *line; line = strchr(line, '\n') + 1)
         assert_true(width_of(line) <= 100);
-    assert_has(table, "\n\xc3\xa4\xc3\xb6\xc3\xbc and a...or is it ");
-    assert_has(table, "\n\xc3\xa4\xc3\xb6\xc3\xbc and a...s, or so ");
+    assert_has(table, "\n\xc3\xa4\xc3\xb6\xc3\xbc and a name that does...the table does, or is it  ");
+    assert_has(table, "\n\xc3\xa4\xc3\xb6\xc3\xbc and a name that does...re the table does, or so  ");
+}
+
+/* Before a name is cut. */
+static void columns_that_say_least_give_way_to_names(void **state)
+{
+    (void)state;
+    static const char long_name[] = "lr=0.0297, momentum=0.9, nesterov=true, batch=128";
+    run_record runs[] = {make_run("plain", 1, (course){2, {1, 1}, {50, 50}, {50, 60}}), make_run("a", 1, (course){3, {1, 1}, {50, 50}, {80, 70}})};
+    const char *table = summary_of(runs, 2, false);
+    assert_has(table, "  train.     gap  seconds\n");
+    assert_has(table, "epochs to 60.00 %  seconds\n");
+    runs[1].variant = arena_printf(&memory, "%.47s", long_name);
+    assert_has(table = summary_of(runs, 2, false), "  train.     gap\n");
+    runs[1].variant = long_name;
+    assert_has(table = summary_of(runs, 2, false), "  train.\n");
+    assert_has(table, "\nlr=0.0297, momentum=0.9, nesterov=true, batch=128       3    70.00 %  80.00 %      1  50.00 %\n");
+    assert_has(table, "\nlr=0.0297, momentum=0.9, nesterov=true, batch=128      +10.00                  1\n");
+    assert_has(table, "one seed cannot tell a difference");
 }
 
 static void names_mean_nothing_in_markdown_or_a_terminal(void **state)
@@ -507,6 +525,7 @@ int main(void)
         cmocka_unit_test(the_table_tells_best_last_gap_and_seconds),
         cmocka_unit_test(seeds_are_told_as_mean_and_deviation),
         cmocka_unit_test(a_table_keeps_its_columns_and_a_terminals_width),
+        cmocka_unit_test(columns_that_say_least_give_way_to_names),
         cmocka_unit_test(names_mean_nothing_in_markdown_or_a_terminal),
         cmocka_unit_test(a_comparison_leaves_its_figures_and_a_page_that_leads_to_them),
         cmocka_unit_test(slugs_are_plain_and_differ),

@@ -13,6 +13,7 @@ typedef struct table {
     size_t n_rows, n_columns; /* with the headers */
     text *cells;              /* [n_rows, n_columns] */
     bool *hidden, *words;     /* [n_columns]: words lie at the left, numbers at the right */
+    bool *spare;              /* [n_columns]: hidden where a terminal has no room for the names beside it */
     size_t *widths;           /* [n_columns], once it is printed */
 } table;
 
@@ -22,8 +23,9 @@ static bool table_make(table *x, word_form form, size_t n_rows, size_t n_columns
     x->cells = arena_array(a, n_rows * n_columns, sizeof *x->cells);
     x->hidden = arena_array(a, n_columns, sizeof *x->hidden);
     x->words = arena_array(a, n_columns, sizeof *x->words);
+    x->spare = arena_array(a, n_columns, sizeof *x->spare);
     x->widths = arena_array(a, n_columns, sizeof *x->widths);
-    return x->cells && x->hidden && x->words && x->widths;
+    return x->cells && x->hidden && x->words && x->spare && x->widths;
 }
 
 static text *cell(const table *x, size_t row, size_t column) { return &x->cells[row * x->n_columns + column]; }
@@ -67,23 +69,33 @@ static void shorten(text *t, size_t most)
     *t = shorter;
 }
 
-static void measure_column(table *x, size_t column)
+/* The widest cell of a column, from a row on. */
+static size_t widest(const table *x, size_t column, size_t first_row)
 {
-    x->widths[column] = 0;
-    for (size_t row = 0; row < x->n_rows; row++)
-        x->widths[column] = MAX(x->widths[column], characters(cell_text(x, row, column)));
+    size_t width = 0;
+    for (size_t row = first_row; row < x->n_rows; row++)
+        width = MAX(width, characters(cell_text(x, row, column)));
+    return width;
 }
 
-/* Names, in the first column, give way. */
+/* What is left for names, in the first column, by those that are shown. */
+static size_t room_for_names(const table *x)
+{
+    size_t others = 0;
+    for (size_t column = 1; column < x->n_columns; column++)
+        others += x->hidden[column] ? 0 : x->widths[column] + 2;
+    return MAX(others < TERMINAL_COLUMNS ? TERMINAL_COLUMNS - others : 0, LEAST_NAME);
+}
+
+/* Spare columns give way to names, from the right; then names do. */
 static void fit_names(table *x)
 {
-    size_t whole = 0;
-    for (size_t column = 0; column < x->n_columns; column++)
-        whole += x->hidden[column] ? 0 : x->widths[column] + 2;
-    const size_t excess = whole > TERMINAL_COLUMNS + 2 ? whole - TERMINAL_COLUMNS - 2 : 0, width = x->widths[0];
-    for (size_t row = 0; row < x->n_rows && excess; row++)
-        shorten(cell(x, row, 0), MAX(width > excess ? width - excess : 0, LEAST_NAME));
-    measure_column(x, 0);
+    const size_t wanted = widest(x, 0, 1);
+    for (size_t column = x->n_columns - 1; column > 0 && room_for_names(x) < wanted; column--)
+        x->hidden[column] = x->hidden[column] || x->spare[column];
+    for (size_t row = 0; row < x->n_rows; row++)
+        shorten(cell(x, row, 0), room_for_names(x));
+    x->widths[0] = widest(x, 0, 0);
 }
 
 static void pad(text *t, const char *string, size_t width, bool right)
@@ -131,7 +143,7 @@ static void print_rule(const table *x, text *t)
 static void print_table(table *x, text *t)
 {
     for (size_t column = 0; column < x->n_columns; column++)
-        measure_column(x, column);
+        x->widths[column] = widest(x, column, 0);
     if (x->form == WORDS_PLAIN)
         fit_names(x);
     for (size_t row = 0; row < x->n_rows; row++) {
@@ -264,6 +276,7 @@ static bool add_scores(const results *all, word_form form, text *t, arena *a)
     for (size_t i = 0; i < all->n; i++)
         fill_row(&x, i + 1, &all->rows[i]);
     x.words[NAME] = x.words[STATUS] = true;
+    x.spare[BEST_EPOCH] = x.spare[POINTS_APART] = x.spare[SECONDS] = true;
     x.hidden[RUNS] = is_constant(&x, RUNS) && all->n && all->rows[0].variant->n_runs == 1;
     x.hidden[EPOCHS] = is_constant(&x, EPOCHS);
     x.hidden[STATUS] = is_constant(&x, STATUS) && strcmp(cell_text(&x, MIN(all->n, 1), STATUS), "done") == 0;
@@ -314,8 +327,9 @@ static bool add_standings(const results *all, word_form form, text *t, arena *a)
         add_standing(&x, i + 1, &all->rows[i]);
         intervals = intervals || isfinite(all->rows[i].interval.low);
     }
-    x.words[OTHER] = x.words[VERDICT] = true;
+    x.words[OTHER] = x.words[VERDICT] = x.spare[SECONDS_TO] = true;
     x.hidden[INTERVAL] = !intervals;
+    x.spare[VERDICT] = !intervals; /* then it is one seed for all, which the sentences say, too */
     x.hidden[EPOCHS_TO] = !isfinite(all->target);
     x.hidden[SECONDS_TO] = !isfinite(all->target);
     text_add(t, "\n");
