@@ -100,8 +100,8 @@ class Layers(weft.Case):
         self.assertEqual(weft.hash_tensors(self.path("one", "model.safetensors")), weft.hash_tensors(self.path("copy", "model.safetensors")))
         variants = self.write("variants.yaml", self.read("short.yaml").decode() + "variants: {a: {}, b: {init: kaiming_normal relu}}\n")
         self.weft("compare", variants, "-o", "both", "--quiet", "--set", "train.epochs=1")
-        self.assertIn('"kaiming_normal relu"', self.read("both", "b", "config.yaml").decode())
-        self.assertNotEqual(*(self.read_lines("both", name, "metrics.jsonl")[0]["val_loss"] for name in "ab"))
+        self.assertIn('"kaiming_normal relu"', self.read("both", "b", "seed-5", "config.yaml").decode())
+        self.assertNotEqual(*(self.read_lines("both", name, "seed-5", "metrics.jsonl")[0]["val_loss"] for name in "ab"))
 
     def test_rules_that_do_not_fit_are_refused(self):
         for model, words in (("linear 24, batch_norm init=orthogonal, linear 10", "two dimensions"), ("linear 24 bias=false bias_init=zeros", "no bias")):

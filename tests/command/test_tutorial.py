@@ -117,7 +117,7 @@ class Recipe(weft.Case):
         recipe = os.path.join(weft.ROOT, "recipes", "tutorial.yaml")
         self.weft("compare", recipe, "-o", "runs", "--quiet", "--set", "train.max_steps=1")
         runs = {}
-        for entry in os.listdir(self.path("runs")):
+        for entry in (os.path.join(name, "seed-1") for name in os.listdir(self.path("runs"))):
             if self.exists("runs", entry, "run.json"):
                 runs[self.read_json("runs", entry, "run.json")["variant"]] = entry
         self.assertEqual({name.lower() for name in runs}, set(self.SETTINGS))
