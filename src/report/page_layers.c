@@ -80,7 +80,8 @@ static void paint_unit(const float *w, size_t n, uint32_t *pixels)
 {
     double largest = 1e-30;
     for (size_t k = 0; k < n; k++)
-        largest = fmax(largest, isfinite(w[k]) ? fabs((double)w[k]) : 0);
+        if (isfinite(w[k]) && fabs((double)w[k]) > largest)
+            largest = fabs((double)w[k]);
     for (size_t k = 0; k < n; k++)
         pixels[k] = diverging_color(w[k] / largest);
 }
