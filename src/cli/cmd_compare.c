@@ -150,13 +150,44 @@ static run_record *read_records(const comparison *c, size_t *n, findings **found
     return *found ? records : NULL;
 }
 
-/* Figures, the page and the table. */
-static int report(const comparison *c, const char *folder, const report_view *view, report_form form, arena *a)
+/* By the last validation score of the baseline's task; NULL: every run diverged. */
+static const run_record *best_record(const run_record *records, size_t n, const char *baseline)
+{
+    const run_record *best = NULL;
+    weft_task task = n ? records[0].task : WEFT_CLASSIFICATION;
+    double highest = -INFINITY;
+    for (size_t i = 0; baseline && i < n; i++)
+        if (strcmp(records[i].variant, baseline) == 0)
+            task = records[i].task;
+    for (size_t i = 0; i < n; i++) {
+        const run_record *r = &records[i];
+        if (r->task != task || r->n_epochs == 0 || strcmp(r->status, "diverged") == 0)
+            continue;
+        const double score = metrics_score(&r->metrics[r->n_epochs - 1], WEFT_TEST);
+        if (!(score > highest))
+            continue;
+        best = r;
+        highest = score;
+    }
+    return best;
+}
+
+static const trial *trial_in(const comparison *c, const char *folder)
+{
+    for (size_t i = 0; i < c->n_trials; i++)
+        if (strcmp(c->trials[i].folder, folder) == 0)
+            return &c->trials[i];
+    return NULL;
+}
+
+/* Figures, the page and the table. `best`: the trial to look at; NULL: none. */
+static int report(const comparison *c, const char *folder, const report_view *view, report_form form, const trial **best, arena *a)
 {
     weft_error err = {0};
     size_t n;
     findings *found;
-    const run_record *records = read_records(c, &n, &found, a, &err);
+    const run_record *records = read_records(c, &n, &found, a, &err), *highest = records ? best_record(records, n, view->baseline) : NULL;
+    *best = highest ? trial_in(c, highest->folder) : NULL;
     const char *page = path_join(a, folder, "report.html");
     if (!page)
         fail_memory(&err);
@@ -173,20 +204,23 @@ static int report(const comparison *c, const char *folder, const report_view *vi
     return EXIT_DONE;
 }
 
-static void say_next(const comparison *c, const char *folder, bool stopped)
+static void say_next(const char *folder, const trial *best, bool stopped)
 {
     printf("wrote %s: report.html, summary.md, compare.svg, compare.png, and for each variant its curves and its run folder\n", folder);
     if (stopped)
         printf("stopped; go on with the same command\n");
+    else if (!best)
+        printf("next: open %s/report.html in a browser, or read %s/summary.md\n", folder, folder);
     else
-        printf("next: open %s/report.html in a browser, read %s/summary.md, or weft eval %s%s\n", folder, folder, c->trials[0].folder,
-               trailing_option(c->trials[0].settings.data.allow_trailing));
+        printf("next: open %s/report.html in a browser, read %s/summary.md, or weft eval %s%s\n", folder, folder, best->folder,
+               trailing_option(best->settings.data.allow_trailing));
 }
 
 static int compare(args *a, experiment *e, const report_view *view, report_form form)
 {
     weft_error err = {0};
     comparison *c = NULL;
+    const trial *best = NULL;
     const char *folder = output_folder(a);
     watcher w = {.quiet = a->quiet};
     if (!folder) {
@@ -201,11 +235,11 @@ static int compare(args *a, experiment *e, const report_view *view, report_form 
     progress_free(w.progress);
     int code = err.count ? complain(&err) : exit_code(status);
     if (c) {
-        const int reported = report(c, folder, view, form, &a->memory);
+        const int reported = report(c, folder, view, form, &best, &a->memory);
         code = code == EXIT_DONE ? reported : code;
     }
     if (c && form == REPORT_TEXT)
-        say_next(c, folder, status == WEFT_STOPPED);
+        say_next(folder, best, status == WEFT_STOPPED);
     comparison_free(c);
     return code;
 }

@@ -2,6 +2,7 @@
 """Comparisons, and what looks at their results."""
 import json
 import os
+import re
 import signal
 import struct
 import time
@@ -38,6 +39,20 @@ class Compare(weft.Case):
         self.assertIn("What the numbers say", summary)
         self.assertNotIn("<b>", summary)
         self.assertIn("What the numbers say", result.stdout)
+
+    def test_it_points_to_the_run_that_ended_best(self):
+        ended = {}
+        result = self.compare("--set", "seeds=[1, 2]", "--set", "variants.wild.data.scale=255", "--set", "variants.wild.optimizer.lr=0.1")
+        for name in ("plain", "b-adam-b", "wild"):
+            for seed in ("seed-1", "seed-2"):
+                ended[f"out/{name}/{seed}"] = self.read_lines("out", name, seed, "metrics.jsonl")[-1]["val_acc"]
+        best = re.search(r"(?m)^next: .* weft eval (\S+)$", result.stdout)[1]
+        self.assertEqual(ended[best], max(ended.values()))
+        self.assertGreater(ended[best], ended["out/plain/seed-1"])
+
+    def test_it_points_to_no_run_that_diverged(self):
+        result = self.compare("--set", "optimizer.lr=1e9", "--set", "optimizer.name=sgd", "--set", "data.scale=1e-6")
+        self.assertRegex(result.stdout, r"(?m)^next: .* or read out/summary.md$")
 
     def test_a_diverged_variant_is_marked_and_the_others_are_there(self):
         result = self.compare()
