@@ -136,12 +136,47 @@ static void a_trial_goes_on_as_soon_as_nothing_can_change_that(void **state)
     assert_int_equal(contender_rank(all, 6, 5, &of), 6);
 }
 
+static double epochs_of_all(const rungs *r, const contender *all, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += contender_epochs(r, &all[i]);
+    return sum;
+}
+
+/* Nine trials of 1 epoch, three of 2 more, one of 6 more: 21 epochs, before anything is known as when all is. */
+static void what_trials_are_likely_to_run_is_what_they_run_in_the_end(void **state)
+{
+    (void)state;
+    static contender all[9];
+    rungs r;
+    rungs_make(&r, &by_three, 9, 9);
+    for (size_t i = 0; i < 9; i++)
+        all[i].results[0] = all[i].results[1] = NAN;
+    halving_decide(&r, all, 9);
+    assert_true(fabs(contender_epochs(&r, &all[0]) - 21. / 9) < 1e-12);
+    assert_true(fabs(epochs_of_all(&r, all, 9) - 21) < 1e-12);
+    for (size_t i = 0; i < 9; i++)
+        all[i].results[0] = (double)i;
+    halving_decide(&r, all, 9);
+    assert_true(contender_epochs(&r, &all[0]) == 5); /* 3, and a third of 6 more */
+    assert_true(contender_epochs(&r, &all[8]) == 1);
+    assert_true(epochs_of_all(&r, all, 9) == 21);
+    for (size_t i = 0; i < 3; i++)
+        all[i].results[1] = -(double)i;
+    halving_decide(&r, all, 9);
+    assert_true(contender_epochs(&r, &all[2]) == 9);
+    assert_true(contender_epochs(&r, &all[0]) == 3);
+    assert_true(epochs_of_all(&r, all, 9) == 21);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rungs_grow_by_eta_and_end_with_a_whole_run),
         cmocka_unit_test(who_goes_on_does_not_depend_on_what_comes_in_first),
         cmocka_unit_test(a_trial_goes_on_as_soon_as_nothing_can_change_that),
+        cmocka_unit_test(what_trials_are_likely_to_run_is_what_they_run_in_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

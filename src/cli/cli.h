@@ -107,8 +107,10 @@ typedef struct progress progress;
 typedef struct expected {
     const char *name; /* what stands before its lines; "" for a single run */
     size_t kind;      /* a number below that of trials; of one kind all take equally long for their work */
-    double work;      /* what is left to do, in a unit that all trials share */
-    bool over;        /* nothing is */
+    double work;      /* of an epoch, in a unit that all trials share */
+    double before;    /* epochs that it has */
+    double goal;      /* epochs that it is likely to end with, as far as is known; INFINITY: all of its run */
+    bool over;        /* it has them */
     double best;      /* its best validation score before, as it is shown; NaN: none */
 } expected;
 
@@ -116,6 +118,8 @@ typedef struct expected {
 progress *progress_create(size_t n_trials, bool quiet);
 /* Before the first event. False: no memory. */
 bool progress_expect(progress *p, size_t trial, const expected *what);
+/* More is known of how many epochs it will end with. */
+void progress_goal(progress *p, size_t trial, double goal);
 /* A trial does not run now, though no event says so: it paused, or nothing more is to come of it. */
 void progress_rest(progress *p, size_t trial, bool is_over);
 /* `trial`: its index. */

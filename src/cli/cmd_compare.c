@@ -49,6 +49,11 @@ static double best_score(const trial *t, arena *a)
     return best;
 }
 
+/* Whether nothing more is to come of it. */
+static bool is_over(const trial *t) { return t->state != TRIAL_WAITING || (double)t->n_epochs >= t->likely; }
+
+static double likely_end(const trial *t) { return fmin(t->whole, t->likely); }
+
 /* Without memory there is none. */
 static progress *start_progress(const comparison *c, bool quiet)
 {
@@ -57,8 +62,8 @@ static progress *start_progress(const comparison *c, bool quiet)
         const trial *t = &c->trials[i];
         arena scratch = {0};
         const char *name = trial_name(c->experiment, t, &scratch);
-        const bool is_over = t->state != TRIAL_WAITING;
-        const bool known = name && progress_expect(p, i, &(expected){name, t->variant, is_over ? 0 : t->work, is_over, best_score(t, &scratch)});
+        const expected what = {name, t->variant, t->work, (double)t->n_epochs, likely_end(t), is_over(t), best_score(t, &scratch)};
+        const bool known = name && progress_expect(p, i, &what);
         arena_deinit(&scratch);
         if (!known) {
             progress_free(p);
@@ -114,9 +119,12 @@ static void show(void *self, const comparison *c, const trial *t, const run *r, 
     watcher *w = self;
     if (!w->progress)
         return;
-    for (size_t i = 0; event == EVENT_BEGIN && i < c->n_trials; i++)
-        if (c->trials[i].state != TRIAL_RUNNING)
-            progress_rest(w->progress, i, c->trials[i].state != TRIAL_WAITING);
+    for (size_t i = 0; event == EVENT_BEGIN && i < c->n_trials; i++) {
+        const trial *one = &c->trials[i];
+        progress_goal(w->progress, i, likely_end(one));
+        if (one->state != TRIAL_RUNNING)
+            progress_rest(w->progress, i, is_over(one));
+    }
     if (event == EVENT_END && r->status == RUN_DONE && r->metrics.epoch >= t->until)
         progress_rest(w->progress, (size_t)(t - c->trials), false);
     else

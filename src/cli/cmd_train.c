@@ -77,7 +77,7 @@ static weft_status look_at(const char *folder, findings *found, arena *a, weft_e
 static progress *start_progress(bool quiet)
 {
     progress *p = progress_create(1, quiet);
-    if (!p || progress_expect(p, 0, &(expected){.name = "", .work = 1, .best = NAN}))
+    if (!p || progress_expect(p, 0, &(expected){.name = "", .work = 1, .goal = INFINITY, .best = NAN}))
         return p;
     progress_free(p);
     return NULL;

@@ -14,7 +14,7 @@ typedef struct trial_progress {
     char *name; /* fit for a terminal */
     expected expected;
     enum { TRIAL_TO_COME, TRIAL_AT_WORK, TRIAL_OVER } state;
-    double epochs_done, before, goal; /* with fractions: now, when it began here, at its end */
+    double epochs_done, before, whole; /* with fractions: now, when it began here, of all its run */
     size_t epochs;
     bool begun;
     double began, took_before, took_s; /* when it began to run, how long it had then, and has now: it may pause */
@@ -81,7 +81,8 @@ bool progress_expect(progress *p, size_t trial, const expected *what)
     text name = {0};
     text_add_escaped(&name, what->name);
     text_add(&name, "");
-    *t = (trial_progress){.name = name.data, .expected = *what, .state = what->over ? TRIAL_OVER : TRIAL_TO_COME, .score = NAN};
+    *t = (trial_progress){.name = name.data, .expected = *what, .state = what->over ? TRIAL_OVER : TRIAL_TO_COME, .score = NAN,
+                          .epochs_done = what->before, .before = what->before, .whole = INFINITY};
     note_score(p, trial, what->best);
     p->widest = MAX(p->widest, characters(name.data ? name.data : "", name.length));
     return !name.failed;
@@ -129,13 +130,12 @@ static void measure_terminal(progress *p)
     p->rows = size.ws_row ? size.ws_row : 24;
 }
 
-/* The share of what it had to do here. */
-static double share_done(const trial_progress *t)
+/* What was done here, and what is likely to be left. */
+static double work_done(const trial_progress *t) { return t->expected.work * (t->epochs_done - t->before); }
+
+static double work_left(const trial_progress *t)
 {
-    const double all = t->goal - t->before;
-    if (t->state == TRIAL_OVER)
-        return 1;
-    return t->begun && all > 0 ? (t->epochs_done - t->before) / all : 0;
+    return t->state == TRIAL_OVER ? 0 : t->expected.work * fmax(fmin(t->expected.goal, t->whole) - t->epochs_done, 0);
 }
 
 /* How long a unit of work takes, measured on the trials of each kind; returns that of all together, NaN: nothing was done yet. */
@@ -146,7 +146,7 @@ static double measure_pace(progress *p)
         p->trials[i].kind_work = p->trials[i].kind_s = 0;
     for (size_t i = 0; i < p->n_trials; i++) {
         const trial_progress *t = &p->trials[i];
-        const double done = t->took_s > 0 ? t->expected.work * share_done(t) : 0;
+        const double done = t->took_s > 0 ? work_done(t) : 0;
         p->trials[t->expected.kind].kind_work += done;
         p->trials[t->expected.kind].kind_s += done > 0 ? t->took_s : 0;
         work += done;
@@ -163,7 +163,7 @@ static double seconds_left(progress *p)
     for (size_t i = 0; i < p->n_trials; i++) {
         const trial_progress *t = &p->trials[i], *kind = &p->trials[t->expected.kind];
         const double pace = kind->kind_work > 0 ? kind->kind_s / kind->kind_work : usual;
-        const double seconds = pace * t->expected.work * (1 - share_done(t));
+        const double seconds = pace * work_left(t);
         all += seconds;
         longest = fmax(longest, seconds);
     }
@@ -172,12 +172,12 @@ static double seconds_left(progress *p)
 
 static double share_of_all(const progress *p)
 {
-    double work = 0, done = 0;
+    double done = 0, left = 0;
     for (size_t i = 0; i < p->n_trials; i++) {
-        work += p->trials[i].expected.work;
-        done += p->trials[i].expected.work * share_done(&p->trials[i]);
+        done += work_done(&p->trials[i]);
+        left += work_left(&p->trials[i]);
     }
-    return work > 0 ? done / work : 1;
+    return left > 0 ? done / (done + left) : 1;
 }
 
 static void add_bar(const progress *p, text *line, int cells, double share)
@@ -264,7 +264,7 @@ static void draw_area(progress *p)
             continue;
         }
         add_name(p, &line, t->name);
-        add_bar(p, &line, TRIAL_CELLS, t->goal > 0 ? t->epochs_done / t->goal : 1);
+        add_bar(p, &line, TRIAL_CELLS, t->whole > 0 ? t->epochs_done / t->whole : 1);
         add_epoch(t, &line);
         print_line(p, &line);
     }
@@ -339,9 +339,9 @@ static void take_note(progress *p, trial_progress *t, const run *r, event_kind e
     t->task = r->trainer->task;
     t->epochs = r->settings->train.epochs;
     t->loss = r->loss;
-    t->goal = most_steps ? fmin((double)t->epochs, (double)most_steps / steps) : (double)t->epochs;
+    t->whole = most_steps ? fmin((double)t->epochs, (double)most_steps / steps) : (double)t->epochs;
     /* An epoch that was cut counts as a whole one when it ends. */
-    t->epochs_done = fmin((double)r->trainer->epoch + (double)r->trainer->step_of_epoch / steps, t->goal);
+    t->epochs_done = fmin((double)r->trainer->epoch + (double)r->trainer->step_of_epoch / steps, t->whole);
     if (event == EVENT_BEGIN) {
         t->state = TRIAL_AT_WORK;
         t->before = t->begun ? t->before : t->epochs_done;
@@ -360,6 +360,8 @@ static void take_note(progress *p, trial_progress *t, const run *r, event_kind e
         at_work += p->trials[i].state == TRIAL_AT_WORK;
     p->lanes = MAX(p->lanes, at_work);
 }
+
+void progress_goal(progress *p, size_t trial, double goal) { p->trials[trial].expected.goal = goal; }
 
 void progress_rest(progress *p, size_t trial, bool is_over)
 {

@@ -1,4 +1,5 @@
 /* Runs every variant of an experiment with every seed, several at a time. */
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ static weft_status make_trials(comparison *c, const char *folder, weft_error *er
         return fail_memory(err);
     for (size_t i = 0; i < c->n_trials; i++) {
         trial *t = &c->trials[i];
-        *t = (trial){.variant = i / e->n_seeds, .seed = i % e->n_seeds, .until = SIZE_MAX, .state = TRIAL_WAITING};
+        *t = (trial){.variant = i / e->n_seeds, .seed = i % e->n_seeds, .until = SIZE_MAX, .likely = INFINITY, .state = TRIAL_WAITING};
         TRY(experiment_settings(e, t->variant, t->seed, &t->settings, err));
         if (!(t->folder = trial_folder(e, t, folder, &c->memory)))
             return fail_memory(err);
@@ -162,29 +163,32 @@ static weft_status find_all(crew *w, weft_error *err)
 
 /* ---- The order: the longest first, so that no long one begins when the others end ---- */
 
+static double whole_run(const train_settings *train, const weft_dataset *data)
+{
+    const double epochs = (double)train->epochs, steps = (double)train->max_steps;
+    return train->max_steps ? fmin(epochs, steps * (double)train_batch(train, data) / (double)data->split[WEFT_TRAIN].n) : epochs;
+}
+
+/* Of an epoch. */
 static double work_of(const trial *t, const weft_dataset *data, arena *scratch)
 {
     isa level;
     graph g = {0};
-    const train_settings *train = &t->settings.train;
-    const size_t samples = data->split[WEFT_TRAIN].n;
     if (!isa_choose(&level, NULL) || graph_build(&g, t->settings.model, level, scratch, NULL) != WEFT_OK ||
         graph_infer(&g, data->features, NULL) != WEFT_OK)
         return 0;
-    double passes = (double)train->epochs;
-    if (train->max_steps)
-        passes = MIN(passes, (double)train->max_steps * (double)train_batch(train, data) / (double)samples);
-    passes = MAX(passes - (double)t->n_epochs, 0);
-    return passes * (double)samples * (double)g.n_parameters;
+    return (double)data->split[WEFT_TRAIN].n * (double)g.n_parameters;
 }
+
+static double work_left(const trial *t) { return t->work * fmax(t->whole - (double)t->n_epochs, 0); }
 
 static int compare_work(const void *a, const void *b, void *crew_in)
 {
     const crew *w = crew_in;
     const size_t x = *(const size_t *)a, y = *(const size_t *)b;
-    const trial *a_trial = &w->c->trials[x], *b_trial = &w->c->trials[y];
-    if (a_trial->work != b_trial->work)
-        return a_trial->work > b_trial->work ? -1 : 1;
+    const double work_x = work_left(&w->c->trials[x]), work_y = work_left(&w->c->trials[y]);
+    if (work_x != work_y)
+        return work_x > work_y ? -1 : 1;
     return x < y ? -1 : 1;
 }
 
@@ -195,6 +199,7 @@ static void put_in_order(crew *w)
         arena scratch = {0};
         if (t->state == TRIAL_WAITING)
             w->order[w->n_waiting++] = i;
+        t->whole = whole_run(&t->settings.train, w->sets[w->set_of[i]]);
         t->work = work_of(t, w->sets[w->set_of[i]], &scratch);
         arena_deinit(&scratch);
     }

@@ -85,6 +85,14 @@ size_t contender_rank(const contender *all, size_t n, size_t i, size_t *of)
     return rank;
 }
 
+double contender_epochs(const rungs *r, const contender *c)
+{
+    double epochs = (double)r->epochs[c->rung];
+    for (size_t k = c->rung + 1; k < r->n && !c->out; k++)
+        epochs += (double)(r->epochs[k] - r->epochs[k - 1]) * (double)r->places[k] / (double)r->places[c->rung];
+    return epochs;
+}
+
 /* ---- Of a comparison ---- */
 
 weft_status halving_prepare(halving *h, comparison *c, weft_error *err)
@@ -143,8 +151,12 @@ static void decide_group(halving *h, size_t first, size_t n)
         for (size_t rung = 0; rung < MAX_RUNGS; rung++)
             all[i].results[rung] = mean_result(h, first + i, rung);
     halving_decide(&r, all, n);
-    for (size_t i = 0; i < n * n_seeds; i++)
-        h->c->trials[first * n_seeds + i].until = all[i / n_seeds].rung + 1 < r.n ? r.epochs[all[i / n_seeds].rung] : SIZE_MAX;
+    for (size_t i = 0; i < n * n_seeds; i++) {
+        const contender *c = &all[i / n_seeds];
+        trial *t = &h->c->trials[first * n_seeds + i];
+        t->until = c->rung + 1 < r.n ? r.epochs[c->rung] : SIZE_MAX;
+        t->likely = contender_epochs(&r, c);
+    }
 }
 
 static void decide_all(halving *h)

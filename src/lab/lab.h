@@ -79,7 +79,9 @@ typedef struct trial {
     trial_found found;
     size_t n_epochs; /* that were done before, or when it last paused */
     size_t until;    /* where it pauses, or goes no further: successive halving; SIZE_MAX: nowhere */
-    double work;     /* what is left, as an estimate, in a unit that all trials share */
+    double whole;    /* epochs of its whole run, the last maybe a part of one */
+    double likely;   /* epochs that those which are as far as it come to in the mean: successive halving; INFINITY: all of them */
+    double work;     /* of an epoch, as an estimate, in a unit that all trials share */
     enum { TRIAL_WAITING, TRIAL_RUNNING, TRIAL_DONE, TRIAL_FAILED, TRIAL_OUT } state; /* out: not among the better ones at some rung */
     run_status status;
     weft_error error; /* of a failed or diverged one */

@@ -137,6 +137,8 @@ typedef struct contender {
 void halving_decide(const rungs *r, contender *all, size_t n);
 /* Which place i has among the *of contenders at its rung, from 1. */
 size_t contender_rank(const contender *all, size_t n, size_t i, size_t *of);
+/* How many epochs it is likely to have at its end: all that it runs to where it is out; of the others as many go on as there are places. */
+double contender_epochs(const rungs *r, const contender *c);
 
 /* At work in a comparison, whose trials it tells how far they may go (`until`); each variant of the file competes with itself alone. */
 typedef struct halving {
