@@ -154,8 +154,8 @@ static void numbers_become_pixels_over_the_range_of_the_split(void **state)
     double min = INFINITY, max = -INFINITY;
     size_t darkest = 0, brightest = 0;
     for (size_t i = 0; i < N * FEATURES; i++) {
-        min = fmin(min, (double)w->samples[i]);
-        max = fmax(max, (double)w->samples[i]);
+        min = MIN(min, (double)w->samples[i]);
+        max = MAX(max, (double)w->samples[i]);
     }
     assert_int_equal(w->e.n_worst, N);
     assert_true(w->e.image.channels == 1 && w->e.image.height == H && w->e.image.width == W);
