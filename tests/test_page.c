@@ -195,11 +195,11 @@ static void the_table_holds_every_variant_against_the_baseline(void **state)
     for (size_t i = 3; i < COUNT(runs); i += 4)
         runs[i].status = "diverged"; /* counts for nothing */
     const char *page = page_of(runs, COUNT(runs));
-    assert_has(page, "<th class=\"number\">last against plain (points)</th>");
-    assert_has(page, "<td class=\"number\">91.00 <small>\xc2\xb1 1.00</small> %</td><td class=\"number\">+3.00</td>"
-                     "<td class=\"number\">+3.00 to +3.00</td><td></td>");
-    assert_has(page, "<td class=\"number\"></td><td class=\"number\"></td><td>baseline</td>");
-    assert_has(page, "<td class=\"number\">+0.00</td><td class=\"number\">-2.48 to +2.48</td><td>within noise</td>");
+    assert_has(page, "<th class=\"number\">last against plain (points), 95&nbsp;% interval</th>");
+    assert_has(page, "<td class=\"number\">91.00 <small>\xc2\xb1 1.00</small> %</td>"
+                     "<td class=\"number\">+3.00<br><small>+3.00 to +3.00</small></td>");
+    assert_has(page, "<td class=\"number\"><small>baseline</small></td>");
+    assert_has(page, "<td class=\"number\">+0.00<br><small>-2.48 to +2.48<br>within noise</small></td>");
     assert_lacks(page_of(runs, 1), "last against");
 }
 

@@ -80,7 +80,7 @@ static void add_standing_head(const page *p, const char *points, text *t)
         return;
     text_add(t, "<th class=\"number\">last against ");
     page_words(t, p->variants[p->results.baseline].name);
-    text_printf(t, "%s</th><th class=\"number\">95&nbsp;%% interval</th><th></th>", points);
+    text_printf(t, "%s, 95&nbsp;%% interval</th>", points);
 }
 
 static void add_standing(const page *p, const result *r, text *t)
@@ -90,11 +90,13 @@ static void add_standing(const page *p, const result *r, text *t)
         return;
     text_add(t, "<td class=\"number\">");
     if (r->verdict != VERDICT_BASELINE && isfinite(r->difference))
-        text_printf(t, "%+.*f", decimals, r->difference);
-    text_add(t, "</td><td class=\"number\">");
+        text_printf(t, "%+.*f<br>", decimals, r->difference);
+    text_add(t, "<small>");
     if (isfinite(r->interval.low))
         text_printf(t, "%+.*f to %+.*f", decimals, r->interval.low, decimals, r->interval.high);
-    text_printf(t, "</td><td>%s</td>", r->verdict == VERDICT_DIFFERS ? "" : verdict_names[r->verdict]);
+    if (r->verdict != VERDICT_DIFFERS)
+        text_printf(t, "%s%s", isfinite(r->interval.low) ? "<br>" : "", verdict_names[r->verdict]);
+    text_add(t, "</small></td>");
 }
 
 static void add_head(const page *p, text *t)
