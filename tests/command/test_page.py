@@ -24,7 +24,7 @@ variants:
   {json.dumps(HOSTILE)}: {{optimizer: {{name: adam, lr: 0.01}}}}
 seeds: [1, 2]
 """
-SECTIONS = ["summary", "table", "curves", "gaps", "effects", "classes", "worst", "weights", "histograms", "runs"]
+SECTIONS = ["summary", "table", "findings", "curves", "gaps", "effects", "classes", "worst", "weights", "histograms", "runs"]
 AS_TEXT = {"confusion.svg", "worst.svg"}  # figures that the page has as tables
 CHARTS = ["val_loss", "val_score", "train_loss", "train_score", "loss_gap", "score_gap"]
 
@@ -115,6 +115,15 @@ class Page(weft.Case):
         for section in SECTIONS:
             self.assertGreater(self.js("document.getElementById(arguments[0]).getBoundingClientRect().height", section), 40, section)
         self.assertEqual(self.js("Array.from(document.querySelectorAll('[data-chart]'), (c) => c.dataset.chart)"), CHARTS)
+
+    def test_the_diagnosis_is_that_of_the_runs(self):
+        told = self.js("document.getElementById('findings').textContent")
+        found = [f for path in glob.glob(self.maker.path("out", "*", "seed-*", "diagnosis.json"))
+                 for f in self.maker.read_json(path)["findings"]]
+        self.assertTrue(found)
+        for finding in found:
+            self.assertIn(finding["remedy"] if finding.get("remedy") else finding["sentence"][:20], told)
+        self.assertTrue(any(finding["sentence"] in told for finding in found))
 
     def test_the_table_has_the_settings_that_differ_and_ranks_by_the_best_score(self):
         head = self.js("Array.from(document.querySelectorAll('.ranked thead th'), (c) => c.textContent)")
