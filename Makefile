@@ -165,6 +165,10 @@ reference: all
 	$(BUILD)/weft reference > docs/reference.md
 
 # What takes too long for every day: tests/long.
+# The page that tells the tutorial: its commands run again, with what they print and draw.
+tutorial: all
+	scripts/tutorial $(BUILD)
+
 check-long: check-deps
 	$(Q)scripts/deps long
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/test_maps
@@ -234,6 +238,7 @@ help:
 	@echo 'make check-long hold every activation to 2 ulps at all floats there are, and ops to the cases of ONNX; takes an hour or two'
 	@echo 'make bench      measure against other libraries on this machine; ONLY=passes, grid, threads, many or small: a part of it'
 	@echo 'make reference  docs/reference.md, anew'
+	@echo 'make tutorial   docs/tutorial.md and its pictures, anew; trains for minutes'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
@@ -241,5 +246,5 @@ help:
 	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator;'
 	@echo 'REAL=double builds networks of double precision, into build/double, and checks what is about numbers'
 
-.PHONY: all demo check check-long reference mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
+.PHONY: all demo check check-long reference tutorial mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:
