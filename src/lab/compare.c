@@ -246,16 +246,15 @@ static weft_status hear(void *self, const run *r, event_kind event, weft_error *
     crew *w = ear->crew;
     const compare_options *options = w->options;
     run seen = *r;
+    pthread_mutex_lock(&w->lock); /* what others came to may change how far this one goes */
     if (event == EVENT_EPOCH && r->metrics.epoch >= ear->trial->until)
         ear->stop = ear->pauses = true;
     if (stop_asked(w))
         ear->stop = true;
     if (event == EVENT_END && ear->pauses && r->status == RUN_STOPPED)
         seen.status = RUN_DONE;
-    if (!options->hear)
-        return WEFT_OK;
-    pthread_mutex_lock(&w->lock);
-    options->hear(options->self, w->c, ear->trial, &seen, event);
+    if (options->hear)
+        options->hear(options->self, w->c, ear->trial, &seen, event);
     pthread_mutex_unlock(&w->lock);
     return WEFT_OK;
 }
