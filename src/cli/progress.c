@@ -317,7 +317,7 @@ static void print_end(progress *p, const trial_progress *t, const run *r)
     add_prefix(&line, t);
     text_add(&line, names[r->status]);
     if (r->status != RUN_DONE)
-        text_printf(&line, " at step %llu", (unsigned long long)r->step);
+        text_printf(&line, " at step %llu", (unsigned long long)r->step + (r->status == RUN_DIVERGED)); /* the one that failed is not counted */
     if (summed_up && isfinite(t->score))
         text_printf(&line, "  epoch %zu/%zu  validation %s %s", r->metrics.epoch, t->epochs, known_tasks[t->task].score,
                     score_print(t->task, t->score, score));
