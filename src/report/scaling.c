@@ -80,7 +80,7 @@ weft_status report_scaling_figure(const char *path, weft_error *err)
     TRY(picture_check_path(path, err));
     const bool good = fill_lines(lines, sigmoid, false, &a) && fill_lines(lines + N_INPUTS, slope, true, &a);
     f.panels[0] = (panel){.title = "sigmoid(weight x input)", .y = axis_linear(0, 0.99)};
-    f.panels[1] = (panel){.title = "Its slope by the weight (logarithmic axis)", .note = "for an input of 255 it is below 0.000001 for nearly all weights", .y = axis_log(LEAST, 255.0 / 4)};
+    f.panels[1] = (panel){.title = "Its slope by the weight", .note = "for an input of 255 it is below 0.000001 for nearly all weights", .y = axis_log(LEAST, 255.0 / 4)};
     for (size_t i = 0; i < 2; i++) {
         f.panels[i].x = axis_linear(-0.99, 0.99);
         f.panels[i].x_label = "weight";
