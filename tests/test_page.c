@@ -120,6 +120,22 @@ static void runs_that_differ_in_their_seed_only_are_one_variant(void **state)
     assert_string_equal(page_names(runs, COUNT(runs), &memory)[4].variant, "this run");
 }
 
+static void seeds_of_one_folder_are_one_variant_where_two_folders_have_the_same(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"one/a/seed-1", "one/a/seed-2", "two/a/seed-1", "two/a/seed-2", "two/a/seed-3"};
+    static const char *const wanted[] = {"a", "a", "a (two/a)", "a (two/a)", "a (two/a)"};
+    run_record runs[COUNT(folders)];
+    for (size_t i = 0; i < COUNT(folders); i++) {
+        runs[i] = make_run("a", i < 2 ? i + 1 : i - 1, usual);
+        runs[i].settings = SETTINGS("optimizer.lr", "0.1");
+        runs[i].folder = folders[i];
+    }
+    const run_record *named = page_names(runs, COUNT(runs), &memory);
+    for (size_t i = 0; i < COUNT(runs); i++)
+        assert_string_equal(named[i].variant, wanted[i]);
+}
+
 /* ---- Settings that differ ---- */
 
 static void settings_that_only_another_kind_has_do_not_differ(void **state)
@@ -251,6 +267,7 @@ int main(void)
         cmocka_unit_test(what_is_no_number_is_null),
         cmocka_unit_test(names_are_escaped_wherever_they_stand),
         cmocka_unit_test(runs_that_differ_in_their_seed_only_are_one_variant),
+        cmocka_unit_test(seeds_of_one_folder_are_one_variant_where_two_folders_have_the_same),
         cmocka_unit_test(settings_that_only_another_kind_has_do_not_differ),
         cmocka_unit_test(a_page_can_be_made_of_any_runs),
         cmocka_unit_test(better_runs_stand_before_worse_ones),

@@ -21,21 +21,8 @@ static bool same_variant(const run_record *a, const run_record *b)
            same_text(a->optimizer, b->optimizer) && same_text(a->data, b->data) && a->scale == b->scale && same_settings(a, b);
 }
 
-/* The name of an earlier run that this one is another seed of; NULL: there is none. */
-static const char *name_of_another_seed(const run_record *runs, const run_record *named, size_t i)
-{
-    const char *name = NULL;
-    for (size_t k = 0; k < i && !name; k++)
-        if (same_variant(&runs[k], &runs[i]))
-            name = named[k].variant;
-    for (size_t k = 0; k < i && name; k++)
-        if (strcmp(named[k].variant, name) == 0 && runs[k].seed == runs[i].seed)
-            return NULL; /* the same run once more */
-    return name;
-}
-
-/* The last part of a folder's path that is not its seed's. */
-static const char *folder_name(const char *folder, arena *a)
+/* A folder's path without its last parts that are a seed's, "seed-3". */
+static size_t length_without_seed(const char *folder)
 {
     size_t end = strlen(folder), begin;
     for (;;) {
@@ -44,9 +31,44 @@ static const char *folder_name(const char *folder, arena *a)
         for (begin = end; begin > 0 && folder[begin - 1] != '/';)
             begin--;
         if (begin == 0 || strncmp(folder + begin, "seed-", 5) != 0)
-            break;
+            return end;
         end = begin;
     }
+}
+
+static bool same_comparison(const run_record *a, const run_record *b)
+{
+    const size_t length = length_without_seed(a->folder);
+    return length == length_without_seed(b->folder) && strncmp(a->folder, b->folder, length) == 0;
+}
+
+static bool has_seed(const run_record *named, size_t n, const char *name, uint64_t seed)
+{
+    for (size_t k = 0; k < n; k++)
+        if (strcmp(named[k].variant, name) == 0 && named[k].seed == seed)
+            return true; /* the same run once more */
+    return false;
+}
+
+/* The name of an earlier run that this one is another seed of, best one that lies beside it; NULL: there is none. */
+static const char *name_of_another_seed(const run_record *runs, const run_record *named, size_t i)
+{
+    const char *name = NULL;
+    for (size_t k = 0; k < i; k++) {
+        const bool beside = same_comparison(&runs[k], &runs[i]);
+        if ((!name || beside) && same_variant(&runs[k], &runs[i]) && !has_seed(named, i, named[k].variant, runs[i].seed))
+            name = named[k].variant;
+    }
+    return name;
+}
+
+/* The last part of a folder's path that is not its seed's. */
+static const char *folder_name(const char *folder, arena *a)
+{
+    const size_t end = length_without_seed(folder);
+    size_t begin = end;
+    while (begin > 0 && folder[begin - 1] != '/')
+        begin--;
     const char *name = arena_printf(a, "%.*s", (int)(end - begin), folder + begin);
     return name && strspn(name, ".") == strlen(name) ? "this run" : name;
 }
@@ -70,9 +92,10 @@ static const char *choose(const run_record *run, const run_record *named, size_t
     const char *name = same_text(run->title, "") || same_text(run->title, other->title) ? NULL : arena_printf(a, "%s (%s)", base, run->title);
     if (name && !owner(named, n, name))
         return name;
-    name = arena_printf(a, "%s (%s)", base, run->folder);
+    const int length = (int)length_without_seed(run->folder);
+    name = arena_printf(a, "%s (%.*s)", base, length, run->folder);
     for (unsigned number = 2; name && owner(named, n, name); number++)
-        name = arena_printf(a, "%s (%s, %u)", base, run->folder, number);
+        name = arena_printf(a, "%s (%.*s, %u)", base, length, run->folder, number);
     return name;
 }
 
