@@ -56,6 +56,9 @@ typedef struct command {
 #define OPTION_ALLOW_TRAILING \
     {0, "allow-trailing", NULL, "read data files that are longer than their headers say, with a warning", OPTION_FLAG, \
      offsetof(args, allow_trailing), 0, 0}
+#define OPTION_TARGET \
+    {0, "target", "SCORE", "tell how long each took to this validation score: 0.85; default: the baseline's last one", OPTION_TEXT, \
+     offsetof(args, target), 0, 0}
 #define OPTION_FORCE {'f', "force", NULL, "replace what is there", OPTION_FLAG, offsetof(args, force), 0, 0}
 #define OPTION_DRY_RUN {'n', "dry-run", NULL, "say what it would cost, after measuring a few steps; run and write nothing", OPTION_FLAG, offsetof(args, dry_run), 0, 0}
 #define OPTION_QUIET {'q', "quiet", NULL, "show nothing while it runs", OPTION_FLAG, offsetof(args, quiet), 0, 0}
@@ -86,6 +89,8 @@ experiment *open_experiment(args *a, int *code);
 bool choose_variant(const experiment *e, const args *a, size_t *index, int *code);
 /* --split; false: it is none, and that was complained about. */
 bool choose_split(const args *a, weft_split usual, weft_split *split);
+/* --target; false: it is no score, and that was complained about. */
+bool choose_target(const args *a, double *target);
 /* -o, or runs/NAME after the experiment file. */
 const char *output_folder(args *a);
 

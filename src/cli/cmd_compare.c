@@ -16,8 +16,7 @@ static const option_spec options[] = {
     OPTION_DRY_RUN,
     {0, "baseline", "NAME", "the variant that the others are held against; default: the file's baseline, or its first variant", OPTION_TEXT,
      offsetof(args, baseline), 0, 0},
-    {0, "target", "SCORE", "tell how long each took to this validation score: 0.85; default: the baseline's last one", OPTION_TEXT,
-     offsetof(args, target), 0, 0},
+    OPTION_TARGET,
     {0, "format", "text|md|csv", "how the table is printed", OPTION_TEXT, offsetof(args, format), 0, 0},
     OPTION_JSON,
     OPTION_QUIET,
@@ -180,6 +179,15 @@ static const run_record *best_record(const run_record *records, size_t n, const 
     return best;
 }
 
+/* The name, where a run of that variant is there already. */
+static const char *ran(const run_record *records, size_t n, const char *variant)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(records[i].variant, variant) == 0)
+            return variant;
+    return NULL;
+}
+
 static const trial *trial_in(const comparison *c, const char *folder)
 {
     for (size_t i = 0; i < c->n_trials; i++)
@@ -189,12 +197,13 @@ static const trial *trial_in(const comparison *c, const char *folder)
 }
 
 /* Figures, the page and the table. `best`: the trial to look at; NULL: none. */
-static int report(const comparison *c, const char *folder, const report_view *view, report_form form, const trial **best, arena *a)
+static int report(const comparison *c, const char *folder, const report_view *wanted, report_form form, const trial **best, arena *a)
 {
     weft_error err = {0};
     size_t n;
     findings *found;
-    const run_record *records = read_records(c, &n, &found, a, &err), *highest = records ? best_record(records, n, view->baseline) : NULL;
+    const run_record *records = read_records(c, &n, &found, a, &err), *highest = records ? best_record(records, n, wanted->baseline) : NULL;
+    const report_view *view = &(report_view){records ? ran(records, n, wanted->baseline) : NULL, wanted->target};
     *best = highest ? trial_in(c, highest->folder) : NULL;
     const char *page = path_join(a, folder, "report.html");
     if (!page)
@@ -270,15 +279,6 @@ static bool choose_form(const args *a, report_form *form)
         return true;
     fail_unknown(&err, (where){.file = "--format"}, "format", a->format, names, COUNT(names), sizeof *names);
     complain(&err);
-    return false;
-}
-
-/* All scores are at most 1. */
-static bool choose_target(const args *a, double *target)
-{
-    if (!a->target || (parse_double(a->target, target) && *target <= 1))
-        return true;
-    complain_usage("--target takes a score of at most 1, as in metrics.jsonl: 0.85 for 85 %%, not \"%s\"", a->target);
     return false;
 }
 

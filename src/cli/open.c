@@ -68,3 +68,12 @@ const char *output_folder(args *a)
     const char *dot = strrchr(name, '.');
     return arena_printf(&a->memory, "runs/%.*s", (int)(dot && dot > name ? dot - name : (long)strlen(name)), name);
 }
+
+/* All scores are at most 1. */
+bool choose_target(const args *a, double *target)
+{
+    if (!a->target || (parse_double(a->target, target) && *target <= 1))
+        return true;
+    complain_usage("--target takes a score of at most 1, as in metrics.jsonl: 0.85 for 85 %%, not \"%s\"", a->target);
+    return false;
+}

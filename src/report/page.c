@@ -114,12 +114,23 @@ static weft_status rank(page *p, weft_error *err)
     return WEFT_OK;
 }
 
+static weft_status check_baseline(const page *p, const char *name, weft_error *err)
+{
+    for (size_t i = 0; name && i < p->n_variants; i++)
+        if (strcmp(p->variants[i].name, name) == 0)
+            return WEFT_OK;
+    return name ? fail_unknown(err, (where){0}, "baseline", name, &p->variants[0].name, p->n_variants, sizeof *p->variants) : WEFT_OK;
+}
+
 static weft_status prepare(page *p, const report_view *view, weft_error *err)
 {
     if (!(p->runs = page_names(p->runs, p->n_runs, p->memory)))
         return fail_memory(err);
     p->variants = variants_group(p->runs, p->n_runs, &p->n_variants, p->memory);
-    if (!p->variants || !results_make(&p->results, p->variants, p->n_variants, view, p->memory))
+    if (!p->variants)
+        return fail_memory(err);
+    TRY(check_baseline(p, view->baseline, err));
+    if (!results_make(&p->results, p->variants, p->n_variants, view, p->memory))
         return fail_memory(err);
     const char *title = p->runs[0].title;
     p->title = title && *title ? title : p->n_variants > 1 ? "Comparison" : p->variants[0].name;

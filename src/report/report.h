@@ -6,7 +6,7 @@
 
 /* How the variants of a comparison are looked at. */
 typedef struct report_view {
-    const char *baseline; /* the variant that the others are held against; NULL: the first */
+    const char *baseline; /* the variant that the others are held against; NULL: the first. On a page it must be there. */
     const double *target; /* how long they took to this validation score, as metrics.jsonl has it; NULL: the baseline's last one, its mean */
 } report_view;
 

@@ -341,6 +341,9 @@ class Report(weft.Case):
         self.assertIn("2 runs of 2 variants", page)
         self.assertIn("optimizer.lr", page)
         self.assertTrue(self.exists("report", "curves.svg"))
+        self.assertIn("against a", page)
+        self.weft("report", "a", "b", "--baseline", "b", "--target", "0.5")
+        self.assertIn("against b", self.read("report.html").decode())
 
     def test_the_same_runs_make_the_same_page(self):
         self.weft("train", "e.yaml", "-o", "a", "-q")
@@ -358,6 +361,7 @@ class Report(weft.Case):
             self.assertIn(words, done.stderr)
         self.weft("train", "e.yaml", "-o", "a", "-q")
         self.assertIn("ends in .html", self.weft("report", "a", "-o", "page.pdf", code=2).stderr)
+        self.assertIn('unknown baseline "b"; there are: a', self.weft("report", "a", "--baseline", "b", code=2).stderr)
         self.write("a/run.json", "{")
         self.assertIn("run.json:1:", self.weft("report", "a", code=2).stderr)
         self.assertFalse(self.exists("report.html"))
