@@ -200,7 +200,7 @@ const char *fields_spec(const char *name, const field *table, const void *values
 
 /* ---- Random numbers (rng.c): Philox4x32-10; a number is a function of (seed, purpose, index), never of a state ---- */
 
-typedef enum rng_purpose { RNG_INIT = 1, RNG_SHUFFLE, RNG_SHOW, RNG_DROPOUT, RNG_SWEEP } rng_purpose;
+typedef enum rng_purpose { RNG_INIT = 1, RNG_SHUFFLE, RNG_SHOW, RNG_DROPOUT, RNG_SWEEP, RNG_VERIFY } rng_purpose;
 
 void rng_u32x4(uint64_t seed, rng_purpose purpose, uint32_t stream, uint64_t index, uint32_t out[4]);
 /* n numbers uniform in [low, high): number i is made from block i / 4 of (seed, purpose, stream). */

@@ -175,42 +175,17 @@ static bool number_read(const number *n, const char *written)
 /* ---- The tensors: parameters, optimizer state, and the parameters of before the epoch when one is under way; those that an average is of, and
  * those that early stopping holds to be best ---- */
 
-/* How many vectors the optimizer's next step wants to find again: its numbers say so. */
-static size_t n_vectors(const optimizer *o) { return o->kind->n_kept ? o->kind->n_kept(o) : 0; }
-
-typedef weft_status exchange(void *to, const weft_model *m, const named_blocks *b);
-
-static weft_status each_block_set(run *r, exchange *visit, void *to, arena *a)
+static weft_status each_block_set(run *r, block_visit *visit, void *to, arena *a)
 {
     const weft_trainer *t = r->trainer;
-    TRY(visit(to, t->model, &(named_blocks){"", "", BLOCKS_PARAMS, t->model->weights}));
-    TRY(visit(to, t->model, &(named_blocks){"", "", BLOCKS_BUFFERS, t->model->buffers}));
+    TRY(trainer_visit_state(t, visit, to, a));
     if (t->step_of_epoch) {
         TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", BLOCKS_PARAMS, t->last_good}));
         TRY(visit(to, t->model, &(named_blocks){"before_epoch.", "", BLOCKS_BUFFERS, t->last_good_buffers}));
     }
-    if (t->raw)
-        TRY(visit(to, t->model, &(named_blocks){"raw.", "", BLOCKS_PARAMS, t->raw}));
     if (r->stopping.params && r->stopping.epoch) {
         TRY(visit(to, t->model, &(named_blocks){"stopping.", "", BLOCKS_PARAMS, r->stopping.params}));
         TRY(visit(to, t->model, &(named_blocks){"stopping.", "", BLOCKS_BUFFERS, r->stopping.buffers}));
-    }
-    for (size_t s = 0; s < MAX_STATES; s++) {
-        if (!optimizer_keeps(&t->optimizer, s))
-            continue;
-        real **blocks = arena_array(a, t->optimizer.n_blocks, sizeof *blocks);
-        const char *suffix = arena_printf(a, ".%s", t->optimizer.kind->state_names[s]);
-        if (!blocks || !suffix)
-            return WEFT_NO_MEMORY;
-        for (size_t i = 0; i < t->optimizer.n_blocks; i++)
-            blocks[i] = t->optimizer.state[i][s];
-        TRY(visit(to, t->model, &(named_blocks){"optimizer.", suffix, BLOCKS_PARAMS, blocks}));
-    }
-    for (size_t v = 0; v < n_vectors(&t->optimizer); v++) {
-        const char *suffix = arena_printf(a, ".vector.%zu", v);
-        if (!suffix)
-            return WEFT_NO_MEMORY;
-        TRY(visit(to, t->model, &(named_blocks){"optimizer.", suffix, BLOCKS_PARAMS, t->optimizer.vectors[v]}));
     }
     return WEFT_OK;
 }
@@ -231,7 +206,7 @@ static weft_status write_state(run *r, const char *path, arena *a, weft_error *e
 {
     const weft_trainer *t = r->trainer;
     const size_t n_params = model_tensors(t->model, BLOCKS_PARAMS), n_buffers = model_tensors(t->model, BLOCKS_BUFFERS);
-    const size_t n_tensors = n_params * (4 + t->optimizer.n_states + n_vectors(&t->optimizer)) + 3 * n_buffers;
+    const size_t n_tensors = trainer_state_tensors(t) + 2 * (n_params + n_buffers);
     outgoing out = {.tensors = arena_array(a, MAX(n_tensors, 1), sizeof(tensor)), .memory = a};
     const char *(*notes)[2] = arena_array(a, MAX_NOTES, sizeof *notes);
     identity ids[N_IDENTITY];

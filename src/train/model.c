@@ -7,8 +7,6 @@
 
 static weft_status build(weft_model *m, const char *layers, weft_error *err)
 {
-    if (!isa_choose(&m->level, err))
-        return WEFT_BAD_INPUT;
     m->kernels = kernels_of(m->level);
     m->scale = 1;
     m->layers = arena_text(&m->memory, layers);
@@ -20,17 +18,24 @@ static weft_status build(weft_model *m, const char *layers, weft_error *err)
     return graph_build(&m->graph, list, m->level, &m->memory, err);
 }
 
-weft_model *weft_model_create(const char *layers, weft_error *err)
+weft_model *model_create_for(isa level, const char *layers, weft_error *err)
 {
     weft_model *m = calloc(1, sizeof *m);
     if (!m) {
         fail_memory(err);
         return NULL;
     }
+    m->level = level;
     if (build(m, layers, err) == WEFT_OK)
         return m;
     weft_model_free(m);
     return NULL;
+}
+
+weft_model *weft_model_create(const char *layers, weft_error *err)
+{
+    isa level;
+    return isa_choose(&level, err) ? model_create_for(level, layers, err) : NULL;
 }
 
 void weft_model_free(weft_model *m)

@@ -32,6 +32,24 @@ struct weft_model {
     arena memory, parameters;
 };
 
+/* weft_model_create for an instruction set that runs here, whichever was chosen. */
+weft_model *model_create_for(isa level, const char *layers, weft_error *err);
+
+/* What a block holds for every node. */
+typedef enum block_kind { BLOCKS_PARAMS, BLOCKS_BUFFERS } block_kind;
+/* Blocks of numbers that are packed like the weights (the weights, an optimizer's state) or like buffers, under the names of a state dict:
+ * PREFIX LAYER.NAME SUFFIX. */
+typedef struct named_blocks {
+    const char *prefix, *suffix;
+    block_kind kind;
+    real *const *blocks; /* [n_nodes] */
+} named_blocks;
+
+/* Appends them as tensors; the values are copies in `a`. */
+weft_status model_export(const weft_model *m, const named_blocks *from, tensor *tensors, size_t *n_tensors, arena *a);
+/* How many tensors model_export makes of blocks of that kind. */
+size_t model_tensors(const weft_model *m, block_kind kind);
+
 /* ---- The trainer (trainer.c, evaluate.c, average.c) ---- */
 
 /* What the model holds of the parameters that steps move. */
@@ -58,6 +76,7 @@ struct weft_trainer {
     weft_model *model;
     const weft_dataset *data;
     weft_options options; /* its texts are not used after creation */
+    bool all_threads;     /* see plan_spec; may be set before the first step */
     const op *loss;
     const void *loss_fields;
     weft_task task;
@@ -92,6 +111,11 @@ struct weft_trainer {
 /* Lets a schedule begin with the optimizer that it moves, before that is given its state, which may depend on its momentum. Steps: of the
  * training, and of an epoch, 0 where they are not known. */
 weft_status schedule_begin(scheduler *s, optimizer *o, uint64_t steps, uint64_t steps_per_epoch, where at, weft_error *err);
+/* Blocks with names that are everything the next step goes by beside numbers: parameters, buffers, what an average is of, the optimizer's
+ * state. `self` is the visit's own. (trainer_state.c) */
+typedef weft_status block_visit(void *self, const weft_model *m, const named_blocks *b);
+weft_status trainer_visit_state(const weft_trainer *t, block_visit *visit, void *self, arena *a);
+size_t trainer_state_tensors(const weft_trainer *t); /* how many tensors they are */
 /* What its plans are made from. */
 plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n);
 /* Where anybody but this trainer's own steps changed the parameters, takes them and makes their copies anew; before every step. */

@@ -257,7 +257,7 @@ plan_spec trainer_spec(weft_trainer *t, plan_mode mode, size_t n)
 {
     const bool train = mode == PLAN_TRAIN || mode == PLAN_UPDATE;
     return (plan_spec){.graph = &t->model->graph, .kernels = train ? &t->kernels : t->model->kernels, .mode = mode, .batch = n,
-                       .weights = train && t->raw ? t->raw : t->model->weights, .buffers = t->model->buffers,
+                       .all_threads = t->all_threads, .weights = train && t->raw ? t->raw : t->model->weights, .buffers = t->model->buffers,
                        .copies = train ? t->copies : NULL, .loss = t->loss, .loss_fields = t->loss_fields,
                        .optimizer = t->gradients ? NULL : &t->optimizer,
                        .rules = {.clip_norm = t->options.clip_grad_norm, .clip_value = t->options.clip_grad_value, .sums = t->sums,

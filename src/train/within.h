@@ -8,26 +8,12 @@
 
 /* Lets sizes flow and gives every block zeroed memory; nothing when they exist for this size already. */
 weft_status model_prepare(weft_model *m, size_t features, weft_error *err);
-/* What a block holds for every node. */
-typedef enum block_kind { BLOCKS_PARAMS, BLOCKS_BUFFERS } block_kind;
 /* Zeroed blocks for all nodes, NULL where one has none. NULL: no memory. */
 real **model_blocks(const weft_model *m, block_kind kind, arena *a);
 /* from to to, every block. */
 void model_copy_blocks(const weft_model *m, block_kind kind, real *const *from, real *const *to);
-/* Blocks of numbers that are packed like the weights (the weights, an optimizer's state) or like buffers, under the names of a state dict:
- * PREFIX LAYER.NAME SUFFIX. */
-typedef struct named_blocks {
-    const char *prefix, *suffix;
-    block_kind kind;
-    real *const *blocks; /* [n_nodes] */
-} named_blocks;
-
-/* Appends them as tensors; the values are copies in `a`. */
-weft_status model_export(const weft_model *m, const named_blocks *from, tensor *tensors, size_t *n_tensors, arena *a);
 /* Fills them from a file; a missing or misshapen tensor is a mistake. */
 weft_status model_import(const weft_model *m, const named_blocks *to, const tensor_file *file, const char *path, weft_error *err);
-/* How many tensors model_export makes of blocks of that kind. */
-size_t model_tensors(const weft_model *m, block_kind kind);
 
 /* ---- Averages (average.c) ---- */
 
