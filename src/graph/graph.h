@@ -25,6 +25,7 @@ typedef struct init_kind {
     const field *fields; /* NULL: none */
     size_t fields_bytes;
     bool matrix; /* for weights [out, in] only */
+    const char *const *cases; /* specs of it that are worth a try each; ends with NULL */
     weft_status (*draw)(const void *fields, const parameter_draw *d, float *out);
     /* What the ranges of single fields cannot say. NULL: nothing. */
     weft_status (*check)(const void *fields, where at, weft_error *err);

@@ -194,25 +194,36 @@ static weft_status orthogonal(const void *fields, const parameter_draw *d, float
     return WEFT_OK;
 }
 
+#define CASES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 static const init_kind kinds[] = {
     {.name = "constant", .help = "the same number everywhere", .formula = "w = val", .fields = constant_table,
-     .fields_bytes = sizeof(one_field), .draw = constant},
+     .fields_bytes = sizeof(one_field), .draw = constant,
+     .cases = CASES("constant 0.5")},
     {.name = "kaiming_normal", .help = "normal, so that a layer in front of a nonlinearity keeps its input's scale",
-     .formula = "std = gain / sqrt(fan)", .fields = kaiming_table, .fields_bytes = sizeof(kaiming_fields), .matrix = true, .draw = kaiming_normal},
+     .formula = "std = gain / sqrt(fan)", .fields = kaiming_table, .fields_bytes = sizeof(kaiming_fields), .matrix = true, .draw = kaiming_normal,
+     .cases = CASES("kaiming_normal", "kaiming_normal tanh mode=fan_out")},
     {.name = "kaiming_uniform", .help = "uniform, with the same scale", .formula = "bound = gain sqrt(3 / fan)", .fields = kaiming_table,
-     .fields_bytes = sizeof(kaiming_fields), .matrix = true, .draw = kaiming_uniform},
+     .fields_bytes = sizeof(kaiming_fields), .matrix = true, .draw = kaiming_uniform,
+     .cases = CASES("kaiming_uniform", "kaiming_uniform a=2")},
     {.name = "normal", .help = "normal numbers", .formula = "w ~ N(mean, std^2)", .fields = normal_table,
-     .fields_bytes = sizeof(normal_fields), .draw = normal},
+     .fields_bytes = sizeof(normal_fields), .draw = normal,
+     .cases = CASES("normal", "normal 2 std=0.25")},
     {.name = "orthogonal", .help = "orthonormal rows, or columns where they are fewer", .formula = "W W^T = gain^2 I", .fields = gain_table,
-     .fields_bytes = sizeof(one_field), .matrix = true, .draw = orthogonal},
+     .fields_bytes = sizeof(one_field), .matrix = true, .draw = orthogonal,
+     .cases = CASES("orthogonal", "orthogonal gain=2")},
     {.name = "uniform", .help = "uniform numbers", .formula = "w ~ U(a, b)", .fields = range_table, .fields_bytes = sizeof(range_fields),
-     .draw = uniform, .check = check_range},
+     .draw = uniform, .check = check_range,
+     .cases = CASES("uniform", "uniform a=-3 b=1")},
     {.name = "xavier_normal", .help = "normal, with a scale between those of both directions",
      .formula = "std = gain sqrt(2 / (fan_in + fan_out))", .fields = gain_table, .fields_bytes = sizeof(one_field), .matrix = true,
-     .draw = xavier_normal},
+     .draw = xavier_normal,
+     .cases = CASES("xavier_normal", "xavier_normal gain=3")},
     {.name = "xavier_uniform", .help = "uniform, with the same scale", .formula = "bound = gain sqrt(6 / (fan_in + fan_out))",
-     .fields = gain_table, .fields_bytes = sizeof(one_field), .matrix = true, .draw = xavier_uniform},
-    {.name = "zeros", .help = "zeros", .formula = "w = 0", .draw = zeros},
+     .fields = gain_table, .fields_bytes = sizeof(one_field), .matrix = true, .draw = xavier_uniform,
+     .cases = CASES("xavier_uniform", "xavier_uniform gain=3")},
+    {.name = "zeros", .help = "zeros", .formula = "w = 0", .draw = zeros,
+     .cases = CASES("zeros")},
 };
 
 const init_kind *init_kinds(size_t *n)
