@@ -99,6 +99,8 @@ asset_page_js := src/report/page.js
 asset_dygraphs_css := $(DYGRAPHS)/dygraph.min.css
 asset_dygraphs_js := $(DYGRAPHS)/dygraph.min.js
 asset_license := src/report/dygraphs.license
+# And what `weft verify` holds bits against.
+asset_published := src/verify/published.txt
 
 all: $(BUILD)/weft $(BUILD)/libweft.a $(BUILD)/libweft.so
 
@@ -136,8 +138,9 @@ $(BUILD)/gen/$(1).inc: $(wildcard $(asset_$(1))) | libs
 	@mkdir -p $$(@D)
 	@grep -v 'sourceMappingURL=' $(asset_$(1)) | od -An -v -tu1 | sed 's/[0-9]\{1,\}/&,/g' > $$@
 endef
-$(foreach asset,$(ASSETS),$(eval $(call asset_rule,$(asset))))
+$(foreach asset,$(ASSETS) published,$(eval $(call asset_rule,$(asset))))
 $(BUILD)/obj/report/assets.o: $(ASSETS:%=$(BUILD)/gen/%.inc)
+$(BUILD)/obj/verify/bits.o: $(BUILD)/gen/published.inc
 
 -include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d)
 
@@ -164,11 +167,17 @@ check: check-deps
 reference: all
 	$(BUILD)/weft reference > docs/reference.md
 
-# What takes too long for every day: tests/long.
+# What `weft verify` holds bits against, anew: where bits are meant to change, or exercises came or went. Needs a CPU with FMA, and one of x86-64,
+# which has both kinds of arithmetic.
+published: all
+	$(BUILD)/weft verify --print > $(BUILD)/published.txt && mv $(BUILD)/published.txt src/verify/published.txt
+	$(Q)$(MAKE) --no-print-directory all
+
 # The page that tells the tutorial: its commands run again, with what they print and draw.
 tutorial: all
 	scripts/tutorial $(BUILD)
 
+# What takes too long for every day: tests/long.
 check-long: check-deps
 	$(Q)scripts/deps long
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/test_maps
@@ -239,6 +248,7 @@ help:
 	@echo 'make bench      measure against other libraries on this machine; ONLY=passes, grid, threads, many or small: a part of it'
 	@echo 'make reference  docs/reference.md, anew'
 	@echo 'make tutorial   docs/tutorial.md and its pictures, anew; trains for minutes'
+	@echo 'make published  the table of bits that weft verify holds this machine against, anew'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
@@ -246,5 +256,5 @@ help:
 	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator;'
 	@echo 'REAL=double builds networks of double precision, into build/double, and checks what is about numbers'
 
-.PHONY: all demo check check-long reference tutorial mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
+.PHONY: all demo check check-long reference tutorial published mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:

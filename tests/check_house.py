@@ -17,7 +17,7 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD") or "build")
 ROOMS = {
     "base": [], "tensor": ["base"], "record": ["base"], "data": ["tensor"], "kernel": ["base"], "graph": ["tensor", "kernel"],
     "op": ["graph", "kernel"], "optim": ["base", "kernel"], "schedule": ["record"], "plan": ["op", "optim"],
-    "train": ["plan", "schedule", "data", "record"], "measure": ["train"], "lab": ["train"], "diagnose": ["record"], "report": ["base", "tensor", "diagnose"], "cli": ["measure", "lab", "report"],
+    "train": ["plan", "schedule", "data", "record"], "measure": ["train"], "verify": ["train"], "lab": ["train"], "diagnose": ["record"], "report": ["base", "tensor", "diagnose"], "cli": ["measure", "verify", "lab", "report"],
 }
 INCLUDE = re.compile(r'^#include "(\w+)/(\w+)\.h"', re.MULTILINE)
 

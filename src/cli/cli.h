@@ -10,12 +10,12 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DIVERGED = 3 };
 /* Every option that some command has. */
 typedef struct args {
     const char *line; /* the whole command, as it could be given again */
-    const char *output, *data, *variant, *split, *invert, *fit, *baseline, *target, *format;
+    const char *output, *data, *variant, *split, *invert, *fit, *baseline, *target, *format, *against;
     const char **sets;
     size_t n_sets;
     uint64_t seed, threads, jobs, per_class, worst, steps, seeds, top;
     double from, to;
-    bool seed_given, allow_trailing, json, plan, resume, force, quiet, dry_run, quick, best, help;
+    bool seed_given, allow_trailing, json, plan, resume, force, quiet, dry_run, quick, best, print, help;
     const char **words; /* what is no option */
     size_t n_words;
     arena memory;
