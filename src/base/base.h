@@ -21,8 +21,7 @@ typedef struct where {
 
 /* Adds a mistake to `err` (which may be NULL): the message gets one line more, and the first one's place is kept.
  * Returns `status`, so that `return fail(...)` reads well. Control characters and broken UTF-8 are escaped. */
-weft_status fail(weft_error *err, weft_status status, where at, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+weft_status fail(weft_error *err, weft_status status, where at, const char *format, ...) __attribute__((format(printf, 4, 5)));
 weft_status fail_memory(weft_error *err);
 /* "FILE: what the system says", from errno. */
 weft_status fail_errno(weft_error *err, const char *file, const char *doing);
@@ -77,8 +76,8 @@ void text_free(text *t);
 /* Appends `string` as a part of a file's name: its ASCII letters in lower case and its digits, with one '-' for whatever
  * stands between them; never empty. (slug.c) */
 void text_add_slug(text *t, const char *string);
-/* Such a name for each of n names, no two of them equal ("-2" is appended, and so on), nor one that a comparison's own files
- * have. The same names in the same order give the same file names everywhere. NULL: no memory. */
+/* Such a name for each of n names, no two of them equal ("-2" is appended, and so on), nor one that a comparison's own files have. The
+ * same names in the same order give the same file names everywhere. NULL: no memory. */
 char **slugs_make(arena *a, const char *const *names, size_t n);
 /* Copies the next character of `string` to `out`, escaped as above; returns how many bytes of `string` it took, 0 at the end. */
 enum { ESCAPED_BYTES = 8 };
@@ -129,8 +128,7 @@ typedef struct setting {
  * specs among their items, and a value with blanks in "", where \" \\ \n \t mean what they mean in C. Columns count from at.column
  * when a line is known. */
 setting *setting_from_spec(arena *a, const char *spec, where at, weft_error *err);
-/* Splits "linear 1000, relu" at its top-level commas into a list of such maps. */
-setting *setting_list_from_specs(arena *a, const char *specs, where at, weft_error *err);
+setting *setting_list_from_specs(arena *a, const char *specs, where at, weft_error *err); /* of "linear 1000, relu": a list of such maps */
 const setting *setting_find(const setting *map, const char *key);
 
 /* As many numbers as the user wrote; in the arena. */
@@ -259,13 +257,20 @@ weft_status file_read(const char *path, size_t limit, bytes *out, weft_error *er
 /* The same of an open file of any kind, up to its end; `name` is for errors. */
 weft_status stream_read(int fd, const char *name, size_t limit, bytes *out, weft_error *err);
 void bytes_free(bytes *b);
-/* Replaces the file at once or not at all: temporary file beside it, fsync, rename, fsync of the folder. */
+/* Replaces the file at once or not at all: temporary file beside it, fsync, rename, fsync of the folder. Symbolic and hard links are refused. */
 weft_status file_write(const char *path, const void *data, size_t size, weft_error *err);
-/* Appends at once, for logs. */
+/* The same; what stood there gets the name `previous`, in the same folder. */
+weft_status file_write_keeping(const char *path, const char *previous, const void *data, size_t size, weft_error *err);
+/* Appends at once to a file that is there, for logs; they are on the disk for sure after file_sync. */
 weft_status file_append(const char *path, const void *data, size_t size, weft_error *err);
+weft_status file_sync(const char *path, weft_error *err);
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
 weft_status folder_make(const char *path, weft_error *err); /* with its parents; an existing one is fine */
+weft_status folder_clean(const char *path, weft_error *err); /* removes the temporary files of processes that are no more */
+/* Cleans it, and keeps others who ask for this out until *lock is closed or the process ends. WEFT_BAD_INPUT: another one is at work in it. */
+weft_status folder_lock(const char *path, int *lock, weft_error *err);
+weft_status folder_check_lock(const char *path, int lock, weft_error *err); /* whether the folder at this path still is the one locked */
 char *path_join(arena *a, const char *folder, const char *name);
 void sha256_hex(const void *data, size_t size, char hex[65]);
 

@@ -1,11 +1,14 @@
 #include "base/base.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sha2.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +114,14 @@ void bytes_free(bytes *b)
 
 /* ---- Writing ---- */
 
+/* One that is written to must be a plain file that nobody else calls his own. */
+static weft_status check_written(const struct stat *st, const char *path, weft_error *err)
+{
+    TRY(check_regular(st, path, err));
+    return st->st_nlink < 2 ? WEFT_OK : fail(err, WEFT_BAD_INPUT, (where){.file = path}, "has %llu names (hard links), and under the others it would "
+                                             "change, too, or stay behind; copy it to a file of its own", (unsigned long long)st->st_nlink);
+}
+
 static bool write_all(int fd, const unsigned char *data, size_t size)
 {
     for (size_t done = 0; done < size;) {
@@ -175,7 +186,7 @@ static weft_status check_target(place *p, weft_error *err)
         return refuse(err, p->path, "is a symbolic link, which replacing would destroy; name the file it points to");
     p->replaces = true;
     p->mode = st.st_mode & 0777;
-    return check_regular(&st, p->path, err);
+    return check_written(&st, p->path, err);
 }
 
 static int temporary_create(const place *p)
@@ -205,7 +216,19 @@ static weft_status temporary_fill(const place *p, int fd, const void *data, size
     return status;
 }
 
-weft_status file_write(const char *path, const void *data, size_t size, weft_error *err)
+/* Gives the temporary file its name. In between the old one has another, and whoever looks for it must look there, too. */
+static weft_status take_place(const place *p, const char *previous, weft_error *err)
+{
+    if (previous && renameat(p->folder_fd, p->name, p->folder_fd, previous) != 0 && errno != ENOENT)
+        return fail_errno(err, p->path, "cannot keep the one before");
+    if (renameat(p->folder_fd, p->temporary, p->folder_fd, p->name) != 0)
+        return fail_errno(err, p->path, "cannot replace");
+    if (fsync(p->folder_fd) != 0 && errno != EINVAL) /* EINVAL: a file system without it */
+        return fail_errno(err, p->folder, "cannot write the folder to the disk");
+    return WEFT_OK;
+}
+
+weft_status file_write_keeping(const char *path, const char *previous, const void *data, size_t size, weft_error *err)
 {
     place p;
     TRY(place_open(&p, path, err));
@@ -218,25 +241,38 @@ weft_status file_write(const char *path, const void *data, size_t size, weft_err
         goto done;
     }
     status = temporary_fill(&p, fd, data, size, err);
-    if (status == WEFT_OK && renameat(p.folder_fd, p.temporary, p.folder_fd, p.name) != 0)
-        status = fail_errno(err, path, "cannot replace");
+    if (status == WEFT_OK)
+        status = take_place(&p, previous, err);
     if (status != WEFT_OK)
         unlinkat(p.folder_fd, p.temporary, 0);
-    else if (fsync(p.folder_fd) != 0 && errno != EINVAL) /* EINVAL: a file system without it */
-        status = fail_errno(err, p.folder, "cannot write the folder to the disk");
 done:
     close(p.folder_fd);
     return status;
 }
 
+weft_status file_write(const char *path, const void *data, size_t size, weft_error *err)
+{
+    return file_write_keeping(path, NULL, data, size, err);
+}
+
+static weft_status open_to_append(const char *path, int *fd, struct stat *st, weft_error *err)
+{
+    *fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (*fd < 0)
+        return fail_errno(err, path, "cannot open");
+    const weft_status status = fstat(*fd, st) != 0 ? fail_errno(err, path, "cannot append") : check_written(st, path, err);
+    if (status != WEFT_OK)
+        close(*fd);
+    return status;
+}
+
 weft_status file_append(const char *path, const void *data, size_t size, weft_error *err)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return fail_errno(err, path, "cannot open");
+    int fd;
     struct stat st;
-    weft_status status = fstat(fd, &st) != 0 ? fail_errno(err, path, "cannot append") : check_regular(&st, path, err);
-    if (status == WEFT_OK && !write_all(fd, data, size)) {
+    weft_status status = WEFT_OK;
+    TRY(open_to_append(path, &fd, &st, err));
+    if (!write_all(fd, data, size)) {
         status = fail_errno(err, path, "cannot append");
         /* Half a line would spoil the next one as well. */
         if (ftruncate(fd, st.st_size) != 0)
@@ -244,6 +280,16 @@ weft_status file_append(const char *path, const void *data, size_t size, weft_er
     }
     if (close(fd) != 0 && status == WEFT_OK)
         status = fail_errno(err, path, "cannot close");
+    return status;
+}
+
+weft_status file_sync(const char *path, weft_error *err)
+{
+    int fd;
+    struct stat st;
+    TRY(open_to_append(path, &fd, &st, err));
+    const weft_status status = fsync(fd) != 0 ? fail_errno(err, path, "cannot write to the disk") : WEFT_OK;
+    close(fd); /* nothing was written through it */
     return status;
 }
 
@@ -288,6 +334,60 @@ weft_status folder_make(const char *path, weft_error *err)
         return fail_errno(err, part, "cannot make the folder");
     }
     return length > 0 ? WEFT_OK : refuse(err, path, "an empty path names no folder");
+}
+
+/* The number of the process whose temporary file has this name; 0: it is no temporary file. */
+static pid_t temporary_owner(const char *name)
+{
+    static const char tag[] = ".tmp.";
+    uint64_t number;
+    const char *last = strrchr(name, '.');
+    const bool tagged = name[0] == '.' && last && last - name >= (ptrdiff_t)sizeof tag - 2 &&
+                        strncmp(last - sizeof tag + 2, tag, sizeof tag - 1) == 0;
+    return tagged && parse_u64(last + 1, &number) && number <= INT32_MAX ? (pid_t)number : 0;
+}
+
+static bool is_dead(pid_t owner) { return kill(owner, 0) != 0 && errno == ESRCH; }
+
+weft_status folder_clean(const char *path, weft_error *err)
+{
+    DIR *folder = opendir(path);
+    if (!folder)
+        return fail_errno(err, path, "cannot open the folder");
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        const pid_t owner = temporary_owner(entry->d_name);
+        if (owner && is_dead(owner))
+            unlinkat(dirfd(folder), entry->d_name, 0); /* one that stays does no harm */
+    }
+    closedir(folder);
+    return WEFT_OK;
+}
+
+weft_status folder_lock(const char *path, int *lock, weft_error *err)
+{
+    *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0)
+        return fail_errno(err, path, "cannot open the folder");
+    /* A file system that knows no locks keeps nobody out. */
+    weft_status status = WEFT_OK;
+    if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        status = refuse(err, path, "another weft is at work in this folder; wait for it, or choose another folder with -o");
+    status = status == WEFT_OK ? folder_clean(path, err) : status;
+    if (status != WEFT_OK) {
+        close(*lock);
+        *lock = -1;
+    }
+    return status;
+}
+
+weft_status folder_check_lock(const char *path, int lock, weft_error *err)
+{
+    struct stat locked, there;
+    if (fstat(lock, &locked) != 0 || stat(path, &there) != 0)
+        return fail_errno(err, path, "cannot open the folder");
+    if (locked.st_dev == there.st_dev && locked.st_ino == there.st_ino)
+        return WEFT_OK;
+    return fail(err, WEFT_IO, (where){.file = path}, "is another folder than at the beginning; nothing is written into it");
 }
 
 char *path_join(arena *a, const char *folder, const char *name)
