@@ -324,6 +324,8 @@ static void a_comparison_says_what_it_cannot_read_or_go_on_with(void **state)
     size_t found[FOUND_OTHER + 1];
     seen s = {0};
     assert_int_equal(AGAIN(&s, false, found, ), WEFT_OK);
+    snprintf(name, sizeof name, "%s/out/good/seed-1/checkpoint/previous.safetensors", folder);
+    write_bytes(name, "", 0);
     snprintf(name, sizeof name, "%s/out/good/seed-1/checkpoint/state.safetensors", folder);
     write_bytes(name, "", 0);
     assert_int_equal(AGAIN(&s, false, found, "variants.good.train.epochs=4"), WEFT_BAD_INPUT);
@@ -408,7 +410,7 @@ static void a_comparison_leaves_others_alone_and_knows_them(void **state)
     assert_string_equal(c->others[0], wanted);
     /* and as long as it is open, no other comparison gets in */
     assert_int_equal(compare_run(e, &(compare_options){.folder = out}, &second, &err), WEFT_BAD_INPUT);
-    assert_says("another comparison is running");
+    assert_says("another weft is at work in this folder");
     comparison_free(c);
     assert_int_equal(compare_run(e, &(compare_options){.folder = out}, &c, &err), WEFT_OK);
     comparison_free(c);

@@ -476,6 +476,7 @@ static void the_resolved_file_has_every_default(void **state)
                         "optimizer: {name: adam, lr: 0.001, betas: [0.9, 0.999], eps: 1e-08, weight_decay: 0, amsgrad: false, "
                         "maximize: false, no_decay: []}\n"
                         "schedule: {name: none, by: step, warmup: 0, warmup_start: 0.3333333333333333}\n"
+                        "checkpoint: {every_steps: 0, every_seconds: 0}\n"
                         "train: {epochs: 10, batch: 32, seed: 4, shuffle: true, log_steps: false, probes: true, max_steps: 0, "
                         "clip_grad_norm: 0, clip_grad_value: 0, accumulate: 1, "
                         "early_stopping: {patience: 0, min_delta: 0, monitor: val_loss}, "

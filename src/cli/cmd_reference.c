@@ -148,6 +148,8 @@ static void print_all(wanted *w, isa level)
     print_heading(w, "Sections of an experiment file", "`train: {epochs: 10, batch: 32}`");
     print_section(w, "data", "the samples", data_fields);
     print_section(w, "init", "how the model begins, where its layers do not say it; `init: orthogonal` is `init: {weight: orthogonal}`", usual_init_fields);
+    print_section(w, "checkpoint", "how often a run saves what `--resume` goes on from; the end of an epoch always does, and its bits do not depend on it",
+                  checkpoint_fields);
     print_section(w, "train", "how long and how", train_fields);
     print_section(w, "sweep", "many trials: every point of it becomes a variant, with each variant that the file lists; its `over` maps dotted keys to a list of "
                   "values, or to `{choice: [1, 2]}`, `{integer: [1, 8]}`, and, of random alone, `{uniform: [0, 1]}`, `{log_uniform: [1e-4, 1]}`; beside these, "

@@ -211,13 +211,15 @@ static int parse_options(const command *c, const char *path, int argc, char **ar
     return EXIT_DONE;
 }
 
-/* The words as a shell would take them again. NULL: no memory. */
+/* The words as a shell would take them again, but for --resume: without it they make the same run from nothing. NULL: no memory. */
 static const char *command_line(const char *path, int argc, char **argv, arena *a)
 {
     text t = {0};
     text_printf(&t, "weft %s", path);
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
+        if (strcmp(word, "--resume") == 0)
+            continue;
         const bool plain = *word && word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")] == 0;
         text_add(&t, plain ? " " : " '");
         for (size_t n; *word; word += n + (word[n] == '\'')) {

@@ -329,6 +329,18 @@ static void print_end(progress *p, const trial_progress *t, const run *r)
     print_staying(p, &line);
 }
 
+/* Also where nothing else is shown. */
+static void print_warning(progress *p, const trial_progress *t, const run *r)
+{
+    text line = {0};
+    clear_area(p);
+    add_prefix(&line, t);
+    text_add(&line, r->warning);
+    if (!line.failed)
+        print_warnings(line.data);
+    text_free(&line);
+}
+
 /* ---- Events ---- */
 
 static void take_note(progress *p, trial_progress *t, const run *r, event_kind event)
@@ -371,7 +383,9 @@ void progress_rest(progress *p, size_t trial, bool is_over)
 void progress_hear(progress *p, size_t trial, const run *r, event_kind event)
 {
     trial_progress *t = &p->trials[trial];
-    if (p->quiet)
+    if (event == EVENT_WARN)
+        print_warning(p, t, r);
+    if (p->quiet || event == EVENT_WARN)
         return;
     take_note(p, t, r, event);
     if (event == EVENT_EPOCH && !(p->live && p->n_trials > 1))

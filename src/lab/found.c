@@ -1,9 +1,7 @@
 /* What stands in a comparison's folder before it runs: which trials are done, which go on, which had other settings, and what is none of them. */
-#include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <string.h>
-#include <sys/file.h>
+#include <unistd.h>
 
 #include "lab/parts.h"
 
@@ -181,14 +179,17 @@ weft_status comparison_find_others(comparison *c, const char *folder, weft_error
     return enough && c->others ? WEFT_OK : fail_memory(err);
 }
 
-/* Locks of the file system end with their process; one that knows none keeps nobody out. */
+/* Its own lock, and for a moment that of every trial that is there: a run that another process goes on with is none of ours to touch. */
 weft_status comparison_hold(comparison *c, const char *folder, weft_error *err)
 {
-    c->held = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (c->held < 0)
-        return fail_errno(err, folder, "cannot open the folder");
-    if (flock(c->held, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-        return WEFT_OK;
-    return fail(err, WEFT_BAD_INPUT, (where){.file = folder}, "another comparison is running into this folder; wait for it, or choose another one "
-                "with -o");
+    weft_status status = folder_lock(folder, &c->held, err);
+    for (size_t i = 0; i < c->n_trials && status == WEFT_OK; i++) {
+        int lock;
+        if (!folder_exists(c->trials[i].folder))
+            continue;
+        status = folder_lock(c->trials[i].folder, &lock, err);
+        if (status == WEFT_OK)
+            close(lock);
+    }
+    return status;
 }

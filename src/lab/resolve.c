@@ -338,7 +338,9 @@ static const char *config_head(const run_settings *s, const char *model, const c
         fields_print(usual_init_fields, &s->init, "%s: %s", ", ", &t);
         text_add(&t, "}\n");
     }
-    text_printf(&t, "loss: %s\noptimizer: %s\nschedule: %s\n", loss, optimizer, schedule_map);
+    text_printf(&t, "loss: %s\noptimizer: %s\nschedule: %s\ncheckpoint: {", loss, optimizer, schedule_map);
+    fields_print(checkpoint_fields, &s->checkpoint, "%s: %s", ", ", &t);
+    text_add(&t, "}\n");
     return keep(&t, a);
 }
 
@@ -375,6 +377,7 @@ weft_status resolve(resolver *r, const setting *all, bool complete, variant *v)
     const char *loss = resolve_loss(r, all, s);
     const char *optimizer_map = resolve_optimizer(r, all, complete, s);
     const char *schedule_map = resolve_schedule(r, all, complete, s);
+    read_section(r, all, "checkpoint", checkpoint_fields, complete, &s->checkpoint);
     read_section(r, all, "train", train_fields, complete, &s->train);
     check_names(r, all, s);
     check_init(r, all, &s->init);

@@ -45,6 +45,7 @@ static const section sections[] = {
     {"loss", SCALAR | MAP, loss_fields, "cross_entropy", .example = "loss: cross_entropy"},
     {"optimizer", SCALAR | MAP, optimizer_fields, "sgd", .example = "optimizer: {name: sgd, lr: 0.01}"},
     {"schedule", SCALAR | MAP, schedule_fields, "none", .example = "schedule: {name: step_lr, step_size: 10}"},
+    {"checkpoint", MAP, .example = "checkpoint: {every_steps: 1000, every_seconds: 60}"},
     {"train", MAP, .example = "train: {epochs: 10, batch: 32}"},
     {"variants", MAP, .of_the_whole = true,
      .example = "variants: {fast: {optimizer: {lr: 0.1}}, slow: {optimizer: {lr: 0.001}}}"},

@@ -136,25 +136,25 @@ static char *find_digest(char *header, size_t length)
     return NULL;
 }
 
-weft_status tensor_file_write(const char *path, const tensor_file *file, weft_error *err)
+weft_status tensor_file_make(const char *path, const tensor_file *file, bytes *out, weft_error *err)
 {
     char *header = NULL, digest[DIGEST_CHARS + 1];
-    unsigned char *all = NULL;
     size_t data_bytes = 0;
+    *out = (bytes){0};
     weft_status status = print_header(file, &header, &data_bytes, path, err);
     if (status != WEFT_OK)
         goto done;
     size_t length = strlen(header);
     uint64_t padded = round_up(length, LENGTH_BYTES);
-    size_t size = LENGTH_BYTES + padded + data_bytes;
-    if ((all = malloc(size)) == NULL) {
+    *out = (bytes){malloc(LENGTH_BYTES + padded + data_bytes), LENGTH_BYTES + padded + data_bytes};
+    if (out->data == NULL) {
         status = fail_memory(err);
         goto done;
     }
-    memcpy(all, &padded, LENGTH_BYTES);
-    memcpy(all + LENGTH_BYTES, header, length);
-    memset(all + LENGTH_BYTES + length, ' ', padded - length);
-    unsigned char *data = all + LENGTH_BYTES + padded;
+    memcpy(out->data, &padded, LENGTH_BYTES);
+    memcpy(out->data + LENGTH_BYTES, header, length);
+    memset(out->data + LENGTH_BYTES + length, ' ', padded - length);
+    unsigned char *data = out->data + LENGTH_BYTES + padded;
     for (size_t i = 0; i < file->n_tensors; i++) {
         const tensor *t = &file->tensors[i];
         size_t n = dtype_bytes(t->type) * shape_numbers(&t->shape);
@@ -162,12 +162,19 @@ weft_status tensor_file_write(const char *path, const tensor_file *file, weft_er
             memcpy(data, t->data, n);
         data += n;
     }
-    sha256_hex(all, size, digest);
-    memcpy(all + LENGTH_BYTES + (find_digest(header, length) - header), digest, DIGEST_CHARS);
-    status = file_write(path, all, size, err);
+    sha256_hex(out->data, out->size, digest);
+    memcpy(out->data + LENGTH_BYTES + (find_digest(header, length) - header), digest, DIGEST_CHARS);
 done:
     free(header);
-    free(all);
+    return status;
+}
+
+weft_status tensor_file_write(const char *path, const tensor_file *file, weft_error *err)
+{
+    bytes all;
+    TRY(tensor_file_make(path, file, &all, err));
+    const weft_status status = file_write(path, all.data, all.size, err);
+    bytes_free(&all);
     return status;
 }
 
@@ -460,4 +467,17 @@ const char *tensor_file_note(const tensor_file *file, const char *key)
         if (strcmp(file->notes[i][0], key) == 0)
             return file->notes[i][1];
     return NULL;
+}
+
+weft_status tensor_file_check_format(const tensor_file *file, uint64_t newest, const char *path, weft_error *err)
+{
+    const char *format = tensor_file_note(file, "weft.format"), *version = tensor_file_note(file, "weft.version");
+    uint64_t number = newest;
+    if (format && (!parse_u64(format, &number) || number == 0))
+        return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "its note \"weft.format\" is \"%.80s\", which is no number of a format", format);
+    if (number > newest)
+        return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "was written by a newer weft%s%.80s, in format %llu; this is %s, which knows formats "
+                    "up to %llu", version ? ", " : "", version ? version : "", (unsigned long long)number, weft_version(),
+                    (unsigned long long)newest);
+    return WEFT_OK;
 }

@@ -36,12 +36,16 @@ typedef struct tensor_file {
     arena memory;                  /* of a file that was read: holds everything above */
 } tensor_file;
 
-/* Writes atomically. Every file ends with its own SHA-256 in `__metadata__`. */
+/* The bytes of such a file, with their own SHA-256 in `__metadata__`; `path` is for errors. */
+weft_status tensor_file_make(const char *path, const tensor_file *file, bytes *out, weft_error *err);
+/* Writes them atomically. */
 weft_status tensor_file_write(const char *path, const tensor_file *file, weft_error *err);
 /* Reads and checks everything before the first value is used; a SHA-256 is checked where there is one. */
 weft_status tensor_file_read(const char *path, tensor_file *file, weft_error *err);
 void tensor_file_close(tensor_file *file);
 const tensor *tensor_file_find(const tensor_file *file, const char *name);
 const char *tensor_file_note(const tensor_file *file, const char *key);
+/* Refuses a file whose note "weft.format" is not a number from 1 to the newest that is known; one without the note is as good as any. */
+weft_status tensor_file_check_format(const tensor_file *file, uint64_t newest, const char *path, weft_error *err);
 
 #endif

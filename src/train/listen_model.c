@@ -1,7 +1,7 @@
 /* model.safetensors when the run ends, best.safetensors at the lowest validation loss. */
 #include <unistd.h>
 
-#include "train/train.h"
+#include "train/within.h"
 
 static weft_status hear(void *self, const run *r, event_kind event, weft_error *err)
 {
@@ -18,7 +18,7 @@ static weft_status hear(void *self, const run *r, event_kind event, weft_error *
         }
         return WEFT_OK;
     }
-    return weft_model_save(r->trainer->model, event == EVENT_BEST ? best : model, err);
+    return event == EVENT_BEST ? keep_best(r, err) : weft_model_save(r->trainer->model, model, err);
 }
 
 const listener listen_model = {.name = "model", .hear = hear};

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -50,11 +49,9 @@ static bool is_last_ahead(const run *r)
     return r->trainer->step_of_epoch + 1 == trainer_steps_per_epoch(r->trainer) || r->step + 1 == limit;
 }
 
-static void begin_epoch(const run *r, probing *p, size_t epoch)
+static loss_watch new_watch(const run *r)
 {
-    p->epoch = epoch;
-    p->losses = (loss_watch){.batch = r->trainer->options.batch * r->trainer->options.accumulate, .first = NAN};
-    p->has_before = false;
+    return (loss_watch){.batch = r->trainer->options.batch * r->trainer->options.accumulate, .first = NAN};
 }
 
 static void look_ahead(const run *r, probing *p)
@@ -65,7 +62,7 @@ static void look_ahead(const run *r, probing *p)
     p->has_before = true;
 }
 
-static weft_status write_line(const run *r, probing *p, const char *path, weft_error *err)
+static weft_status write_line(const run *r, probing *p, weft_error *err)
 {
     arena scratch = {0};
     text line = {0};
@@ -74,48 +71,54 @@ static weft_status write_line(const run *r, probing *p, const char *path, weft_e
     weft_status status = probe_layers(r->trainer, whole && p->has_before ? p->before : NULL, &probe, &scratch, err);
     if (status == WEFT_OK) {
         probe_print(&probe, &line);
-        status = line.failed ? fail_memory(err) : file_append(path, line.data, line.length, err);
+        status = line.failed ? fail_memory(err) : log_add(r, LOG_PROBES, line.data, line.length, err);
     }
     text_free(&line);
     arena_deinit(&scratch);
     return status;
 }
 
-static weft_status begin(const run *r, probing *p, const char *path, weft_error *err)
+/* Within an epoch a checkpoint knows its losses. */
+static weft_status begin(const run *r, probing *p, weft_error *err)
 {
+    const bool wanted = r->settings->train.probes;
     TRY(data_count_twins(r->trainer->data, &p->twins, err));
-    if (!r->settings->train.probes) {
-        if (!r->resumed)
-            unlink(path); /* of a run that was replaced */
+    TRY(log_begin(r, LOG_PROBES, wanted, r->trainer->epoch, err));
+    if (!wanted)
         return WEFT_OK;
-    }
-    begin_epoch(r, p, r->trainer->epoch);
+    p->epoch = r->trainer->epoch;
+    if (!r->trainer->step_of_epoch || !p->losses.n_steps)
+        p->losses = new_watch(r);
+    p->losses.batch = new_watch(r).batch;
     if (!(p->before = model_blocks(r->trainer->model, BLOCKS_PARAMS, r->memory)))
         return fail_memory(err);
     look_ahead(r, p);
-    return r->resumed ? keep_lines(path, r->trainer->epoch, err) : file_write(path, "", 0, err);
+    return WEFT_OK;
+}
+
+static weft_status end_epoch(const run *r, probing *p, weft_error *err)
+{
+    TRY(write_line(r, p, err));
+    p->epoch++;
+    p->losses = new_watch(r);
+    p->has_before = false;
+    look_ahead(r, p);
+    return WEFT_OK;
 }
 
 static weft_status hear(void *self, const run *r, event_kind event, weft_error *err)
 {
     (void)self;
     probing *p = r->probing;
-    if (event == EVENT_STEP && r->settings->train.probes) {
+    if (event == EVENT_BEGIN)
+        return begin(r, p, err);
+    if (!r->settings->train.probes)
+        return WEFT_OK;
+    if (event == EVENT_STEP) {
         loss_watch_add(&p->losses, r->loss);
         look_ahead(r, p);
     }
-    const bool ends = event == EVENT_EPOCH || (event == EVENT_END && r->status == RUN_DIVERGED);
-    if (event != EVENT_BEGIN && !(ends && r->settings->train.probes))
-        return WEFT_OK;
-    const char *path = path_join(r->memory, r->folder, "probes.jsonl");
-    if (!path)
-        return fail_memory(err);
-    if (event == EVENT_BEGIN)
-        return begin(r, p, path, err);
-    TRY(write_line(r, p, path, err));
-    begin_epoch(r, p, p->epoch + 1);
-    look_ahead(r, p);
-    return WEFT_OK;
+    return event == EVENT_EPOCH || (event == EVENT_END && r->status == RUN_DIVERGED) ? end_epoch(r, p, err) : WEFT_OK;
 }
 
 const listener listen_probes = {.name = "probes", .hear = hear};

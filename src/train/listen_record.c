@@ -79,8 +79,10 @@ static weft_status hear(void *self, const run *r, event_kind event, weft_error *
         TRY(file_write(config, r->settings->config, strlen(r->settings->config), err));
     char fingerprint[33], result[65] = "";
     data_fingerprint(r->trainer->data, fingerprint);
-    if (event == EVENT_END)
+    if (event == EVENT_END) {
+        TRY(keeping_settle(r, err)); /* a run that says it is done has everything on the disk */
         TRY(hash_model(r, result, err));
+    }
     run_record record = record_of(r, event == EVENT_BEGIN ? "running" : names[r->status]);
     record.fingerprint = fingerprint;
     record.result = result;

@@ -191,7 +191,7 @@ static const char *image_json(const image_kind *image, arena *a)
     return json;
 }
 
-static weft_status write_model(const weft_model *m, const char *path, arena *a, weft_error *err)
+static weft_status make_file(const weft_model *m, const char *path, bytes *out, arena *a, weft_error *err)
 {
     tensor_file file = {0};
     tensor *tensors = arena_array(a, MAX(all_tensors(m), 1), sizeof *tensors);
@@ -222,16 +222,25 @@ static weft_status write_model(const weft_model *m, const char *path, arena *a, 
     file.tensors = tensors;
     file.notes = (const char *const(*)[2])notes;
     file.n_notes = COUNT(all);
-    return tensor_file_write(path, &file, err);
+    return tensor_file_make(path, &file, out, err);
 }
 
-weft_status weft_model_save(const weft_model *m, const char *path, weft_error *err)
+weft_status model_make_file(const weft_model *m, const char *path, bytes *out, weft_error *err)
 {
     if (!m->weights)
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the model has no parameters yet; there is nothing to save");
     arena a = {0};
-    const weft_status status = write_model(m, path, &a, err);
+    const weft_status status = make_file(m, path, out, &a, err);
     arena_deinit(&a);
+    return status;
+}
+
+weft_status weft_model_save(const weft_model *m, const char *path, weft_error *err)
+{
+    bytes file;
+    TRY(model_make_file(m, path, &file, err));
+    const weft_status status = file_write(path, file.data, file.size, err);
+    bytes_free(&file);
     return status;
 }
 
@@ -311,6 +320,7 @@ static weft_status take(weft_model *m, const tensor_file *file, const char *path
     const char *scale = tensor_file_note(file, "weft.scale"), *classes = tensor_file_note(file, "weft.classes");
     const char *data = tensor_file_note(file, "weft.data"), *loss = tensor_file_note(file, "weft.loss");
     const char *task = tensor_file_note(file, "weft.task"), *image = tensor_file_note(file, "weft.image");
+    TRY(tensor_file_check_format(file, 1, path, err));
     const size_t found = features_of(file), features = found || !m->weights ? found : m->graph.in; /* which the caller may know */
     if (!features)
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no \"0.weight\" of two dimensions says how many numbers a sample has; is this "

@@ -15,21 +15,32 @@ static const listener *const own_listeners[] = {
     NULL};
 #undef X
 
-/* The early ones, the command's, the late ones. All hear, also when one fails; the first failure is returned. */
-static weft_status announce(run *r, const run_options *o, event_kind event, weft_error *err)
+/* The early ones, the command's, the late ones. After a failure, which is returned, only the command's hear: nothing is built on what is not
+ * there. */
+static weft_status tell(run *r, const run_options *o, event_kind event, weft_error *err)
 {
     weft_status status = WEFT_OK;
     for (int late = 0; late < 2; late++) {
-        for (const listener *const *l = own_listeners; *l; l++) {
-            const weft_status one = (*l)->late == late ? (*l)->hear((*l)->self, r, event, err) : WEFT_OK;
-            status = status == WEFT_OK ? one : status;
-        }
+        for (const listener *const *l = own_listeners; *l && status == WEFT_OK; l++)
+            status = (*l)->late == late ? (*l)->hear((*l)->self, r, event, err) : WEFT_OK;
         for (size_t i = 0; i < o->n_listeners; i++) {
             const weft_status one = o->listeners[i].late == late ? o->listeners[i].hear(o->listeners[i].self, r, event, err) : WEFT_OK;
             status = status == WEFT_OK ? one : status;
         }
     }
     return status;
+}
+
+/* What somebody warned of while it was told is told next. */
+static weft_status announce(run *r, const run_options *o, event_kind event, weft_error *err)
+{
+    const weft_status status = tell(r, o, event, err);
+    r->warning = r->keeping->warning;
+    r->keeping->warning = NULL;
+    if (!r->warning)
+        return status;
+    const weft_status warned = tell(r, o, EVENT_WARN, err);
+    return status == WEFT_OK ? warned : status;
 }
 
 static bool stop_asked(const run_options *o) { return o->stop && *o->stop; }
@@ -76,6 +87,8 @@ static weft_status run_epochs(run *r, const run_options *o, weft_error *err)
 /* From the first announcement to the last. */
 static weft_status run_all(run *r, const run_options *o, weft_error *err)
 {
+    if (!r->resumed)
+        checkpoint_remove(r); /* of a run that was replaced, before anything else of it */
     TRY(announce(r, o, EVENT_BEGIN, err));
     weft_error own = {0};
     const weft_status status = run_epochs(r, o, &own);
@@ -87,6 +100,8 @@ static weft_status run_all(run *r, const run_options *o, weft_error *err)
         *err = own;
     if (status != WEFT_OK && status != WEFT_DIVERGED)
         return status;
+    if (status == WEFT_OK && !r->keeping->saved)
+        TRY(checkpoint_write(r, true, err)); /* of what a run goes on from, not of what it leaves behind */
     if (status == WEFT_OK && r->status == RUN_DONE)
         stopping_restore(r);
     if (status == WEFT_OK)
@@ -184,7 +199,9 @@ static weft_status prepare(run *r, weft_model *m, const weft_dataset *data, cons
 weft_status run_check(const run_settings *s, const weft_dataset *data, const char *folder, weft_error *err)
 {
     arena memory = {0};
-    run r = {.settings = s, .folder = folder, .memory = &memory};
+    probing probing = {0};
+    keeping keeping = {.lock = -1};
+    run r = {.settings = s, .folder = folder, .memory = &memory, .probing = &probing, .keeping = &keeping};
     weft_model *m = weft_model_create(s->model_text, err);
     const weft_status status =
         m ? prepare(&r, m, data, &(run_options){.folder = folder, .threads = 1, .resume = folder != NULL}, err) : WEFT_BAD_INPUT;
@@ -196,8 +213,16 @@ weft_status run_check(const run_settings *s, const weft_dataset *data, const cha
 
 static weft_status run_in_folder(run *r, weft_model *m, const weft_dataset *data, const run_options *o, weft_error *err)
 {
+    const bool is_there = folder_exists(o->folder);
+    if (is_there)
+        TRY(folder_lock(o->folder, &r->keeping->lock, err));
+    TRY(check_folder(o, r->memory, err));
     TRY(prepare(r, m, data, o, err));
-    TRY(folder_make(o->folder, err)); /* not before everything else is known to be right */
+    if (!is_there) { /* not before everything else is known to be right */
+        TRY(folder_make(o->folder, err));
+        TRY(folder_lock(o->folder, &r->keeping->lock, err));
+    }
+    TRY(keeping_begin(r, err));
     return run_all(r, o, err);
 }
 
@@ -205,12 +230,12 @@ weft_status run_train(const run_settings *settings, const weft_dataset *data, co
 {
     arena memory = {0};
     probing probing = {0};
+    keeping keeping = {.lock = -1};
     run r = {.settings = settings, .folder = options->folder, .command = options->command, .memory = &memory, .probing = &probing,
-             .status = RUN_DONE};
+             .keeping = &keeping, .status = RUN_DONE};
     weft_model *m = weft_model_create(settings->model_text, err);
-    weft_status status = m ? check_folder(options, &memory, err) : WEFT_BAD_INPUT;
-    if (status == WEFT_OK)
-        status = run_in_folder(&r, m, data, options, err);
+    const weft_status status = m ? run_in_folder(&r, m, data, options, err) : WEFT_BAD_INPUT;
+    keeping_end(&keeping);
     weft_trainer_free(r.trainer);
     weft_model_free(m);
     if (result) {
@@ -218,7 +243,8 @@ weft_status run_train(const run_settings *settings, const weft_dataset *data, co
         result->trainer = NULL;
         result->memory = NULL;
         result->probing = NULL;
-        result->message = NULL;
+        result->keeping = NULL;
+        result->message = result->warning = NULL;
         result->stopping.params = result->stopping.buffers = NULL;
     }
     arena_deinit(&memory);

@@ -1,4 +1,4 @@
-/* What `data:` and `train:` of an experiment can say. */
+/* What `data:`, `checkpoint:` and `train:` of an experiment can say. */
 #include "train/train.h"
 
 size_t train_batch(const train_settings *s, const weft_dataset *data) { return s->batch ? s->batch : data->split[WEFT_TRAIN].n; }
@@ -19,6 +19,14 @@ static const field early_stopping_fields[] = {
     {"min_delta", FIELD_REAL, offsetof(early_stopping, min_delta), 0, .min = 0, .max = 1e9, .help = "by how much at least better is better"},
     {"monitor", FIELD_TEXT, offsetof(early_stopping, monitor), 0, .text = "val_loss", .words = watched_metrics,
      .help = "what is to get better: a loss, or the score of the task"},
+    {0},
+};
+
+const field checkpoint_fields[] = {
+    {"every_steps", FIELD_SIZE, offsetof(checkpoint_settings, every_steps), 0, .min = 0, .max = 1e18,
+     .help = "write a checkpoint after every so many steps, too, and not only at the end of every epoch; 0 does not"},
+    {"every_seconds", FIELD_REAL, offsetof(checkpoint_settings, every_seconds), 0, .min = 0, .max = 1e9,
+     .help = "write one after the step at which the last one is so old; 0 does not"},
     {0},
 };
 

@@ -203,7 +203,13 @@ typedef struct train_settings {
     const char *precision; /* "fp32", "bf16" */
 } train_settings;
 
-extern const field data_fields[], train_fields[];
+/* When a checkpoint is written, beside the ends of epochs; nothing of the run depends on it. */
+typedef struct checkpoint_settings {
+    size_t every_steps;   /* 0: not by steps */
+    double every_seconds; /* 0: not by the clock */
+} checkpoint_settings;
+
+extern const field data_fields[], train_fields[], checkpoint_fields[];
 
 /* The samples of a step, as they were asked for. */
 size_t train_batch(const train_settings *s, const weft_dataset *data);
@@ -213,6 +219,7 @@ typedef struct run_settings {
     const char *title, *variant; /* variant: "" for a single run */
     data_settings data;
     train_settings train;
+    checkpoint_settings checkpoint;
     usual_init init;
     const setting *model, *loss, *optimizer, *schedule; /* checked */
     const char *model_text, *loss_text, *optimizer_text, *schedule_text; /* the same on one line each, every default written out */
@@ -227,6 +234,7 @@ typedef enum event_kind {
     EVENT_STEP,
     EVENT_BEST,   /* the validation loss is the lowest so far; before its EVENT_EPOCH */
     EVENT_EPOCH,  /* metrics */
+    EVENT_WARN,   /* warning; training goes on */
     EVENT_END,    /* done, diverged or stopped; the trainer still stands */
 } event_kind;
 
@@ -245,6 +253,7 @@ typedef struct run {
     const char *folder, *command;
     arena *memory;        /* for what listeners need while they hear; of the run */
     struct probing *probing; /* what probes keep (probing.h) */
+    struct keeping *keeping; /* what its folder is to hold (within.h) */
     weft_trainer *trainer;
     uint64_t step;        /* steps done since the beginning */
     double loss;          /* of the last one */
@@ -253,6 +262,7 @@ typedef struct run {
     stopping stopping;
     run_status status;    /* at EVENT_END */
     const char *message;  /* of a diverged run: the step and the layer */
+    const char *warning;  /* at EVENT_WARN: a line */
     bool resumed;
 } run;
 
