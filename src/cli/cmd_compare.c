@@ -179,10 +179,10 @@ static const run_record *best_record(const run_record *records, size_t n, const 
     return best;
 }
 
-/* The name, where a run of that variant is there already. */
+/* The name, where a run of that variant is there already. The only variant of a file may have none. */
 static const char *ran(const run_record *records, size_t n, const char *variant)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && *variant; i++)
         if (strcmp(records[i].variant, variant) == 0)
             return variant;
     return NULL;
