@@ -183,6 +183,11 @@ check-long: check-deps
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/test_maps
 	$(Q)for test in tests/long/test_*.py; do $$test || failed=yes; done; [ -z "$$failed" ]
 
+# Kills weft KILLS times; SEED=N repeats what happened.
+torture: check-deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/command/kills.py $(or $(KILLS),1000) $(SEED)
+
 mutants: check-deps
 	$(Q)tests/mutants/run
 
@@ -249,6 +254,7 @@ help:
 	@echo 'make reference  docs/reference.md, anew'
 	@echo 'make tutorial   docs/tutorial.md and its pictures, anew; trains for minutes'
 	@echo 'make published  the table of bits that weft verify holds this machine against, anew'
+	@echo 'make torture    kill a thousand runs, and compare what they come to; KILLS=100: as many; takes a quarter of an hour'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
@@ -256,5 +262,5 @@ help:
 	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator;'
 	@echo 'REAL=double builds networks of double precision, into build/double, and checks what is about numbers'
 
-.PHONY: all demo check check-long reference tutorial published mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
+.PHONY: all demo check check-long reference tutorial published torture mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:

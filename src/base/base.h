@@ -267,8 +267,8 @@ weft_status file_sync(const char *path, weft_error *err);
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
 weft_status folder_make(const char *path, weft_error *err); /* with its parents; an existing one is fine */
-weft_status folder_clean(const char *path, weft_error *err); /* removes the temporary files of processes that are no more */
-/* Cleans it, and keeps others who ask for this out until *lock is closed or the process ends. WEFT_BAD_INPUT: another one is at work in it. */
+/* Keeps others who ask for this out until *lock is closed or the process ends. WEFT_BAD_INPUT: another one is at work in the folder. Removes
+ * the temporary files that dead processes left in it, and in the folders in there. */
 weft_status folder_lock(const char *path, int *lock, weft_error *err);
 weft_status folder_check_lock(const char *path, int lock, weft_error *err); /* whether the folder at this path still is the one locked */
 char *path_join(arena *a, const char *folder, const char *name);

@@ -349,18 +349,23 @@ static pid_t temporary_owner(const char *name)
 
 static bool is_dead(pid_t owner) { return kill(owner, 0) != 0 && errno == ESRCH; }
 
-weft_status folder_clean(const char *path, weft_error *err)
+/* Of a folder and those in it; takes the descriptor. One that cannot be removed does no harm. */
+static void remove_temporaries(int fd, bool deeper)
 {
-    DIR *folder = opendir(path);
-    if (!folder)
-        return fail_errno(err, path, "cannot open the folder");
+    DIR *folder = fdopendir(fd);
+    if (!folder) {
+        close(fd);
+        return;
+    }
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         const pid_t owner = temporary_owner(entry->d_name);
         if (owner && is_dead(owner))
-            unlinkat(dirfd(folder), entry->d_name, 0); /* one that stays does no harm */
+            unlinkat(fd, entry->d_name, 0);
+        const int inner = deeper && entry->d_name[0] != '.' ? openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+        if (inner >= 0)
+            remove_temporaries(inner, false);
     }
     closedir(folder);
-    return WEFT_OK;
 }
 
 weft_status folder_lock(const char *path, int *lock, weft_error *err)
@@ -369,15 +374,15 @@ weft_status folder_lock(const char *path, int *lock, weft_error *err)
     if (*lock < 0)
         return fail_errno(err, path, "cannot open the folder");
     /* A file system that knows no locks keeps nobody out. */
-    weft_status status = WEFT_OK;
-    if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        status = refuse(err, path, "another weft is at work in this folder; wait for it, or choose another folder with -o");
-    status = status == WEFT_OK ? folder_clean(path, err) : status;
-    if (status != WEFT_OK) {
+    if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         close(*lock);
         *lock = -1;
+        return refuse(err, path, "another weft is at work in this folder; wait for it, or choose another folder with -o");
     }
-    return status;
+    const int all = openat(*lock, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (all >= 0)
+        remove_temporaries(all, true);
+    return WEFT_OK;
 }
 
 weft_status folder_check_lock(const char *path, int lock, weft_error *err)

@@ -20,8 +20,7 @@ weft_status keeping_begin(run *r, weft_error *err)
     k->state_path = folder ? path_join(r->memory, folder, CHECKPOINT_NEWEST) : NULL;
     if (!k->best_path || !k->state_path)
         return fail_memory(err);
-    TRY(folder_make(folder, err));
-    return folder_clean(folder, err);
+    return folder_make(folder, err);
 }
 
 void keeping_end(keeping *k)
