@@ -54,7 +54,7 @@ static weft_status read_all(int fd, const char *path, size_t limit, bytes *out, 
 /* A name that leads nowhere is the user's mistake; other failures are the system's. */
 static weft_status fail_to_open(const char *path, weft_error *err)
 {
-    static const int users[] = {ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG};
+    static const int users[] = {ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, ENXIO /* a socket */};
     for (size_t i = 0; i < COUNT(users); i++)
         if (errno == users[i])
             return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "cannot open: %s", strerror(errno));
