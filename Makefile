@@ -32,7 +32,7 @@ ALSO := $(if $(filter x86_64,$(ARCH)),$(if $(SAN)$(DEBUG)$(DOUBLE),,aarch64 doub
 # ---- Flags ----
 # Every build rounds the same way: a product and a sum become one operation only where the source says so, and no sum changes its order.
 NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
-WARNINGS := -Wall -Wextra -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
+WARNINGS := -Wall -Wextra $(if $(findstring clang,$(CC)),,-Wshadow=local) -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 OPTIMISE := $(if $(DEBUG),-O1 -g3 -DWEFT_DEBUG,$(if $(SAN),-O1 -g -DWEFT_DEBUG,-O3 -g))
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 # Of what reads a user's files and words; kernels see numbers alone. Sanitizers look closer.

@@ -5,32 +5,32 @@
 
 #include "kernel/kernel.h"
 
-/* What each needs, in words, and whether this CPU has it; inline, for no build has all of them. */
+/* What each needs, in words, and whether this CPU has it; no build asks for all of them. */
 #if defined(__x86_64__)
 
 #define NEEDS_v2 "SSE4.2 and POPCNT"
-static inline bool runs_v2(void) { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }
+static UNUSED bool runs_v2(void) { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }
 
 #define NEEDS_v3 "AVX2, FMA and BMI2"
-static inline bool runs_v3(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }
+static UNUSED bool runs_v3(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }
 
 #define NEEDS_v4 "AVX-512 F, BW, CD, DQ and VL"
-static inline bool runs_v4(void)
+static UNUSED bool runs_v4(void)
 {
     return runs_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
 #define NEEDS_f64 NEEDS_v3
-static inline bool runs_f64(void) { return runs_v3(); }
+static UNUSED bool runs_f64(void) { return runs_v3(); }
 
 #elif defined(__aarch64__)
 
 #define NEEDS_neon "Advanced SIMD"
-static inline bool runs_neon(void) { return true; } /* Linux runs on no 64-bit ARM CPU without */
+static UNUSED bool runs_neon(void) { return true; } /* Linux runs on no 64-bit ARM CPU without */
 
 #define NEEDS_f64 NEEDS_neon
-static inline bool runs_f64(void) { return runs_neon(); }
+static UNUSED bool runs_f64(void) { return runs_neon(); }
 
 #endif
 

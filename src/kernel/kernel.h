@@ -208,6 +208,8 @@ void unpack(size_t in, size_t out, const real *packed, float *weight, float *bia
 
 /* ---- The chooser (isa.c) ---- */
 
+#define UNUSED __attribute__((unused)) /* of a test of the CPU that not every build asks */
+
 /* The instruction sets of this architecture, the best last: ISA_v2, ISA_v3, ... */
 #define X(name) ISA_##name,
 typedef enum isa {

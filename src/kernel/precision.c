@@ -9,19 +9,19 @@
 
 #include "kernel/kernel.h"
 
-/* What the units that multiply bf16 numbers need beside AVX-512, and whether this CPU has it; inline, for a build in double has none. */
+/* What the units that multiply bf16 numbers need beside AVX-512, and whether this CPU has it; a build in double has none. */
 #if defined(__x86_64__)
 
 /* Linux keeps the tiles of a process's threads once the process has asked for it; where it cannot, the unit is as good as not there. */
-static inline bool runs_amx(void)
+static UNUSED bool runs_amx(void)
 {
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24 };
     unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & bit_AMX_BF16) && (d & bit_AMX_TILE) && __builtin_cpu_supports("avx512bf16") &&
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & AMX_BF16) && (d & AMX_TILE) && __builtin_cpu_supports("avx512bf16") &&
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
-static inline bool runs_avx512(void) { return __builtin_cpu_supports("avx512bf16"); }
+static UNUSED bool runs_avx512(void) { return __builtin_cpu_supports("avx512bf16"); }
 
 #endif
 

@@ -171,7 +171,7 @@ wide schedule_power(wide base, double exponent)
 static wide quarter_sine(wide x)
 {
     enum { TERMS = 14 };
-    const wide a = 1.57079632679489661923132169163975144209858469968755f128 * x, square = a * a;
+    const wide a = WIDE(1.57079632679489661923132169163975144209858469968755) * x, square = a * a;
     wide sum = 1;
     for (int k = 2 * TERMS - 2; k > 0; k -= 2)
         sum = 1 - sum * square / (k * (k + 1));

@@ -2,6 +2,8 @@
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 
+#include <float.h>
+
 #include "record/record.h"
 
 /* What reduce_lr_on_plateau remembers; all others know the rate from t alone. */
@@ -79,7 +81,14 @@ where schedule_place(const setting *map, const char *key);
 
 /* Rates have the same bits on every machine: they are computed with 113 bits, whose + - * / the compiler brings along, and round alike
  * everywhere, and are rounded once. No libm. */
-typedef _Float128 wide;
+#ifdef __SIZEOF_FLOAT128__
+typedef __float128 wide;
+#define WIDE(digits) digits##q
+#else
+typedef long double wide;
+#define WIDE(digits) digits##L
+_Static_assert(LDBL_MANT_DIG == 113, "a type of 113 bits is needed");
+#endif
 
 /* base^exponent, base >= 0. A power that is not whole is SLEEF's (good to 1 ulp, and asks for no CPU's features) for its fraction. */
 wide schedule_power(wide base, double exponent);
