@@ -36,6 +36,8 @@ bool base64_read(const char *string, void *out, size_t size)
                 return false;
             whole = whole << 6 | (uint32_t)digit;
         }
+        if (whole & (0xFFFFFFu >> 8 * n)) /* bits that no byte has: another text stands for the same */
+            return false;
         for (size_t k = 0; k < n; k++)
             bytes[i + k] = (unsigned char)(whole >> (16 - 8 * k));
     }
