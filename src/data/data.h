@@ -107,6 +107,10 @@ typedef weft_status gzip_check(const unpacked *content, weft_error *err);
 weft_status gzip_unpack(const char *name, const bytes *packed, const file_rules *rules, gzip_check *check, bytes *out,
                         weft_error *err);
 
+/* Memory that what a packed file holds may have before all of the file was read and found sound. One that is refused costs at most 32 MiB and
+ * four times its size: packed, it is there already. */
+static inline size_t data_unproven_bytes(size_t packed_bytes) { return ((size_t)30 << 20) + 3 * packed_bytes; }
+
 /* What a single file of a data set may hold: 8 GiB, or half of this machine's memory where that is less. */
 size_t data_limit_bytes(void);
 weft_status data_fail_limit(weft_error *err, const char *file, size_t limit_bytes);

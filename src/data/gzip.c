@@ -17,12 +17,8 @@ enum {
     ZLIB_STEP = 1 << 30, /* zlib counts in 32 bits */
 };
 
-/* A file that is refused costs at most 32 MiB and four times its size: packed, it is there already. */
-static size_t unproven_bytes(const bytes *packed)
-{
-    size_t allowed = ((size_t)30 << 20) + 3 * packed->size;
-    return MIN(allowed, 1032 * packed->size); /* deflate's best */
-}
+/* Of one member; deflate makes at most 1032 bytes of one. */
+static size_t unproven_bytes(const bytes *packed) { return MIN(data_unproven_bytes(packed->size), 1032 * packed->size); }
 
 bool gzip_recognise(const bytes *file)
 {

@@ -17,13 +17,19 @@ static const image_format *const formats[] = {
 };
 #undef X
 
-weft_status image_create(const char *name, size_t channels, size_t height, size_t width, image *out, weft_error *err)
+weft_status image_check_size(const char *name, size_t height, size_t width, weft_error *err)
 {
     size_t n;
     if (!checked_mul(height, width, &n) || n > MAX_PIXELS)
         return fail(err, WEFT_BAD_INPUT, (where){.file = name}, "it is %zu x %zu pixels; up to %zu in all are read: make it smaller", width, height,
                     MAX_PIXELS);
-    *out = (image){channels, height, width, calloc(channels * n, sizeof *out->pixels)};
+    return WEFT_OK;
+}
+
+weft_status image_create(const char *name, size_t channels, size_t height, size_t width, image *out, weft_error *err)
+{
+    TRY(image_check_size(name, height, width, err));
+    *out = (image){channels, height, width, calloc(channels * height * width, sizeof *out->pixels)};
     return out->pixels ? WEFT_OK : fail_memory(err);
 }
 

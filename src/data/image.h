@@ -13,7 +13,9 @@ typedef struct image_format {
     weft_status (*decode)(const char *name, const bytes *file, size_t channels, image *out, text *warnings, weft_error *err);
 } image_format;
 
-/* Gives a picture of the size that a header claims its memory, zeroed; one of more than 2^26 pixels is refused. */
+/* One of more than 2^26 pixels is refused. */
+weft_status image_check_size(const char *name, size_t height, size_t width, weft_error *err);
+/* Gives a picture of the size that a header claims its memory, zeroed. */
 weft_status image_create(const char *name, size_t channels, size_t height, size_t width, image *out, weft_error *err);
 /* Fills a row from red, green, blue and opacity of each pixel, 0 to 65535: laid upon white, and made grey where there is one channel. */
 void image_fill_row(image *out, size_t y, const uint16_t (*rgba)[4]);

@@ -9,7 +9,7 @@ static bool recognise(const bytes *file) { return file->size >= 3 && memcmp(file
 
 /* ---- How the camera was held: EXIF (CIPA DC-008), a TIFF of which one number is read ---- */
 
-enum { ORIENTATION = 0x0112, APP1 = 0xE1, START_OF_SCAN = 0xDA };
+enum { ORIENTATION = 0x0112 };
 
 typedef struct tiff {
     const unsigned char *data;
@@ -37,19 +37,49 @@ static size_t orientation_in(const tiff *t)
     return 1;
 }
 
-/* 1: upright, as where nothing is said. */
-static size_t orientation_of(const bytes *file)
+/* ---- What stands before the pixels ---- */
+
+enum { PADDING = 0xFF, APP1 = 0xE1, START_OF_FRAME = 0xC0, HUFFMAN_TABLE = 0xC4, EXTENSION = 0xC8, ARITHMETIC_TABLE = 0xCC, START_OF_SCAN = 0xDA };
+
+typedef struct layout {
+    size_t orientation; /* 1: upright, as where nothing is said */
+    bool in_passes;     /* a pixel is known when all was read: the library keeps the whole picture until then; also where it is not clear */
+    size_t n_components;
+} layout;
+
+static bool begins_frame(size_t marker)
+{
+    return (marker & 0xF0) == START_OF_FRAME && marker != HUFFMAN_TABLE && marker != EXTENSION && marker != ARITHMETIC_TABLE;
+}
+
+static layout layout_of(const bytes *file)
 {
     const tiff whole = {file->data, file->size, true};
-    for (size_t at = 2; number(&whole, at, 1) == 0xFF && number(&whole, at + 1, 1) != START_OF_SCAN;) {
-        const size_t length = number(&whole, at + 2, 2);
+    layout found = {.orientation = 1, .in_passes = true};
+    bool progressive = true, oriented = false;
+    for (size_t at = 2; number(&whole, at, 1) == 0xFF;) {
+        const size_t marker = number(&whole, at + 1, 1), length = number(&whole, at + 2, 2);
+        if (marker == PADDING) {
+            at++;
+            continue;
+        }
         if (length < 2 || length > file->size - at - 2)
-            return 1;
-        if (number(&whole, at + 1, 1) == APP1 && length >= 16 && memcmp(file->data + at + 4, "Exif\0", 6) == 0)
-            return orientation_in(&(tiff){file->data + at + 10, length - 8, file->data[at + 10] == 'M'});
+            break;
+        if (marker == START_OF_SCAN) {
+            found.in_passes = progressive || number(&whole, at + 4, 1) < found.n_components;
+            break;
+        }
+        if (begins_frame(marker)) {
+            progressive = (marker & 3) == 2;
+            found.n_components = number(&whole, at + 9, 1);
+        }
+        if (marker == APP1 && !oriented && length >= 16 && memcmp(file->data + at + 4, "Exif\0", 6) == 0) {
+            found.orientation = orientation_in(&(tiff){file->data + at + 10, length - 8, file->data[at + 10] == 'M'});
+            oriented = true;
+        }
         at += 2 + length;
     }
-    return 1;
+    return found;
 }
 
 /* ---- Pixels ---- */
@@ -75,26 +105,62 @@ static weft_status damaged(tjhandle h, const char *name, weft_error *err)
     return fail(err, WEFT_BAD_INPUT, (where){.file = name}, "damaged JPEG: %s; fetch or save it again", tjGetErrorStr2(h));
 }
 
-static weft_status run(tjhandle h, const char *name, const bytes *file, size_t channels, image *out, weft_error *err)
+/* A file that is being read, and what its header says. */
+typedef struct reader {
+    tjhandle library;
+    const char *name;
+    const bytes *file;
+    size_t height, width; /* as it lies in the file */
+    layout layout;
+    weft_error *err;
+} reader;
+
+static weft_status unpack(const reader *r, unsigned char *samples, size_t height, size_t width, size_t channels)
 {
-    int width, height, subsampling, colours;
-    if (tjDecompressHeader3(h, file->data, file->size, &width, &height, &subsampling, &colours) != 0)
-        return damaged(h, name, err);
-    if (colours == TJCS_CMYK || colours == TJCS_YCCK)
-        return fail(err, WEFT_BAD_INPUT, (where){.file = name}, "its colours are inks (CMYK); save it in RGB or grey");
-    const size_t orientation = orientation_of(file);
-    const bool across = orientation >= 5;
-    TRY(image_create(name, channels, (size_t)(across ? width : height), (size_t)(across ? height : width), out, err));
-    unsigned char *samples = malloc((size_t)width * (size_t)height * channels);
-    if (!samples)
-        return fail_memory(err);
     /* A file whose scans would take for ever, or whose data end early, is refused. */
     const int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS | TJFLAG_STOPONWARNING;
-    weft_status status = WEFT_OK;
-    if (tjDecompress2(h, file->data, file->size, samples, width, 0, height, channels == 1 ? TJPF_GRAY : TJPF_RGB, flags) != 0)
-        status = damaged(h, name, err);
-    else
-        turn(samples, (size_t)height, (size_t)width, orientation, out);
+    const int result = tjDecompress2(r->library, r->file->data, r->file->size, samples, (int)width, 0, (int)height,
+                                     channels == 1 ? TJPF_GRAY : TJPF_RGB, flags);
+    return result == 0 ? WEFT_OK : damaged(r->library, r->name, r->err);
+}
+
+/* A picture of much memory proves the file sound before it gets that: all is read for one of an eighth of its height and width. */
+static weft_status prove(const reader *r, size_t channels)
+{
+    enum { EDGE = 64, COEFFICIENT_BYTES = 2 }; /* EDGE: no block reaches further over the picture's */
+    const size_t most = data_unproven_bytes(r->file->size);
+    const size_t kept = r->layout.in_passes ? (r->height + EDGE) * (r->width + EDGE) * COEFFICIENT_BYTES * r->layout.n_components : 0;
+    if (kept > most)
+        return fail(r->err, WEFT_BAD_INPUT, (where){.file = r->name}, "is %zu x %zu pixels in passes, as progressive JPEG has them, for which %zu bytes are "
+                    "not enough to be worth their memory; save it as baseline JPEG, or smaller", r->width, r->height, r->file->size);
+    if (r->height * r->width * channels * (sizeof(uint16_t) + 1) <= most - kept)
+        return WEFT_OK;
+    const tjscalingfactor eighth = {1, 8};
+    const size_t height = (size_t)TJSCALED((int)r->height, eighth), width = (size_t)TJSCALED((int)r->width, eighth);
+    unsigned char *samples = malloc(height * width * channels);
+    const weft_status status = samples ? unpack(r, samples, height, width, channels) : fail_memory(r->err);
+    free(samples);
+    return status;
+}
+
+static weft_status run(reader *r, size_t channels, image *out)
+{
+    int width, height, subsampling, colours;
+    if (tjDecompressHeader3(r->library, r->file->data, r->file->size, &width, &height, &subsampling, &colours) != 0)
+        return damaged(r->library, r->name, r->err);
+    if (colours == TJCS_CMYK || colours == TJCS_YCCK)
+        return fail(r->err, WEFT_BAD_INPUT, (where){.file = r->name}, "its colours are inks (CMYK); save it in RGB or grey");
+    r->height = (size_t)height;
+    r->width = (size_t)width;
+    r->layout = layout_of(r->file);
+    const bool across = r->layout.orientation >= 5;
+    TRY(image_check_size(r->name, r->height, r->width, r->err));
+    TRY(prove(r, channels));
+    TRY(image_create(r->name, channels, across ? r->width : r->height, across ? r->height : r->width, out, r->err));
+    unsigned char *samples = malloc(r->width * r->height * channels);
+    const weft_status status = samples ? unpack(r, samples, r->height, r->width, channels) : fail_memory(r->err);
+    if (status == WEFT_OK)
+        turn(samples, r->height, r->width, r->layout.orientation, out);
     free(samples);
     return status;
 }
@@ -105,7 +171,7 @@ static weft_status decode(const char *name, const bytes *file, size_t channels, 
     const tjhandle h = tjInitDecompress();
     if (!h)
         return fail_memory(err);
-    const weft_status status = run(h, name, file, channels, out, err);
+    const weft_status status = run(&(reader){.library = h, .name = name, .file = file, .err = err}, channels, out);
     tjDestroy(h);
     return status;
 }

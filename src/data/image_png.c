@@ -6,7 +6,7 @@
 
 #include "data/image.h"
 
-enum { SIGNATURE = 8 };
+enum { SIGNATURE = 8, RGBA_BYTES = 4 * sizeof(uint16_t) };
 
 /* A file that is being read. libpng reports mistakes by a jump back to run(), so that everything that must be given back is here. */
 typedef struct reader {
@@ -16,6 +16,7 @@ typedef struct reader {
     png_structp png;
     png_infop info;
     void *rows; /* a row of RGBA, or all of an interlaced picture */
+    bool proving; /* rows are read and forgotten: the picture gets its memory when the file has proven sound */
     image *out;
     char mistake[160];
     weft_error *err;
@@ -47,7 +48,7 @@ static void give_bytes(png_structp png, png_bytep to, size_t n)
 /* Also one that lost its first bit, or whose line ends were changed on the way. */
 static bool recognise(const bytes *file) { return file->size >= 4 && (file->data[0] & 0x7F) == 0x09 && memcmp(file->data + 1, "PNG", 3) == 0; }
 
-/* Memory is for what the file can hold: deflate makes at most 1032 bytes of one. */
+/* Memory is for what the file can hold: deflate makes at most 1032 bytes of one. A little may be had before all of it was read. */
 static weft_status claim(reader *r, size_t channels)
 {
     const size_t height = png_get_image_height(r->png, r->info), width = png_get_image_width(r->png, r->info);
@@ -55,7 +56,10 @@ static weft_status claim(reader *r, size_t channels)
     if (need / 1032 > r->file->size)
         return fail(r->err, WEFT_BAD_INPUT, (where){.file = r->name}, "truncated: %zu x %zu pixels cannot be in %zu bytes; fetch the file again",
                     width, height, r->file->size);
-    return image_create(r->name, channels, height, width, r->out, r->err);
+    TRY(image_check_size(r->name, height, width, r->err));
+    const size_t pixel_bytes = 2 * channels + (png_get_interlace_type(r->png, r->info) == PNG_INTERLACE_NONE ? 0 : RGBA_BYTES);
+    r->proving = r->proving && height * width > data_unproven_bytes(r->file->size) / pixel_bytes;
+    return r->proving ? WEFT_OK : image_create(r->name, channels, height, width, r->out, r->err);
 }
 
 /* Whatever the file has becomes RGBA of 16 bits. */
@@ -72,15 +76,16 @@ static void ask_for_rgba(png_structp png)
 static weft_status read_rows(reader *r)
 {
     const int n_passes = png_set_interlace_handling(r->png);
-    const size_t row_bytes = r->out->width * 4 * sizeof(uint16_t), jump = n_passes > 1 ? row_bytes : 0;
+    const size_t height = png_get_image_height(r->png, r->info), row_bytes = png_get_image_width(r->png, r->info) * RGBA_BYTES;
+    const bool all = n_passes > 1 && !r->proving;
     png_read_update_info(r->png, r->info);
-    if (!(r->rows = calloc(n_passes > 1 ? r->out->height : 1, row_bytes)))
+    if (!(r->rows = calloc(all ? height : 1, row_bytes)))
         return fail_memory(r->err);
     for (int pass = 0; pass < n_passes; pass++)
-        for (size_t y = 0; y < r->out->height; y++) {
-            void *row = (char *)r->rows + y * jump;
+        for (size_t y = 0; y < height; y++) {
+            void *row = (char *)r->rows + (all ? y * row_bytes : 0);
             png_read_row(r->png, row, NULL);
-            if (pass + 1 == n_passes)
+            if (pass + 1 == n_passes && !r->proving)
                 image_fill_row(r->out, y, row);
         }
     png_read_end(r->png, NULL);
@@ -103,17 +108,30 @@ static weft_status run(reader *r, size_t channels)
     return read_rows(r);
 }
 
+/* Reads the file from its beginning. */
+static weft_status read_file(reader *r, size_t channels)
+{
+    r->used = 0;
+    r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, hear_mistake, hear_warning);
+    r->info = r->png ? png_create_info_struct(r->png) : NULL;
+    const weft_status status = r->info ? run(r, channels) : fail_memory(r->err);
+    png_destroy_read_struct(&r->png, &r->info, NULL);
+    free(r->rows);
+    r->rows = NULL;
+    return status;
+}
+
 static weft_status decode(const char *name, const bytes *file, size_t channels, image *out, text *warnings, weft_error *err)
 {
-    reader r = {.name = name, .file = file, .out = out, .err = err};
+    reader r = {.name = name, .file = file, .proving = true, .out = out, .err = err};
     if (file->size < SIGNATURE || png_sig_cmp(file->data, 0, SIGNATURE) != 0)
         return fail(err, WEFT_BAD_INPUT, (where){.file = name}, "byte 0: its signature is damaged, as by a transfer as text; fetch the file "
                     "again as it is");
-    r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, hear_mistake, hear_warning);
-    r.info = r.png ? png_create_info_struct(r.png) : NULL;
-    const weft_status status = r.info ? run(&r, channels) : fail_memory(err);
-    png_destroy_read_struct(&r.png, &r.info, NULL);
-    free(r.rows);
+    weft_status status = read_file(&r, channels);
+    if (status == WEFT_OK && r.proving) {
+        r.proving = false;
+        status = read_file(&r, channels);
+    }
     if (status == WEFT_OK && r.used < file->size)
         warn(warnings, (where){.file = name}, "byte %zu: %zu bytes after the end of the PNG are passed over", r.used, file->size - r.used);
     return status;
