@@ -129,7 +129,7 @@ endef
 $(foreach isa,$(ISAS) $(UNITS),$(eval $(call isa_rule,$(isa))))
 
 # A list is written only when it changed, so that adding a file rebuilds what includes the list and nothing else.
-$(LISTS): $(BUILD)/gen/%.inc: FORCE
+$(LISTS) $(BUILD)/gen/fuzz.inc: $(BUILD)/gen/%.inc: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' $(list_$*) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
@@ -226,6 +226,7 @@ endef
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libweft.a include/weft.h
 	$(call build_with_public_header)
 
+include fuzz/fuzz.mk
 include bench/bench.mk
 
 # ---- Installing ----
@@ -256,6 +257,7 @@ help:
 	@echo 'make published  the table of bits that weft verify holds this machine against, anew'
 	@echo 'make torture    kill a thousand runs, and compare what they come to; KILLS=100: as many; takes a quarter of an hour'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
+	@echo 'make fuzz       feed the parsers inputs that change as they learn; SECONDS=60 each, ONLY=idx,png: these; fails where one finds a mistake'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'SAN=address,undefined or thread, DEBUG=1, V=1 go with all of them;'
