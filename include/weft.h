@@ -68,6 +68,7 @@ typedef struct weft_dataset weft_dataset;
 
 /* `name_or_path`: a name of the catalogue, looked for in $WEFT_DATA, $XDG_DATA_HOME/weft and /usr/share/datasets, or a
  * folder with the four files of MNIST, gzipped or plain, or with x_train.npy, y_train.npy, x_test.npy and y_test.npy.
+ * A file may hold $WEFT_MAX_BYTES, or else 8 GiB, or half of this machine's memory where that is less.
  * Labels of whole numbers are classes; of float or double, [n] or [n, T], they are numbers; of bytes that are 0 or 1, [n, T],
  * they say which labels a sample has. */
 WEFT_API weft_dataset *weft_dataset_open(const char *name_or_path, weft_error *err);

@@ -32,6 +32,7 @@ struct weft_dataset {
     data_split split[WEFT_N_SPLITS];
     arena memory;
     weft_dataset_options options;
+    size_t limit_bytes; /* of what each of its files holds */
     text warnings;
     bytes blocks[WEFT_N_SPLITS]; /* what the samples lie in: unpacked files, or numbers converted from them */
 };
@@ -111,9 +112,11 @@ weft_status gzip_unpack(const char *name, const bytes *packed, const file_rules 
  * four times its size: packed, it is there already. */
 static inline size_t data_unproven_bytes(size_t packed_bytes) { return ((size_t)30 << 20) + 3 * packed_bytes; }
 
-/* What a single file of a data set may hold: 8 GiB, or half of this machine's memory where that is less. */
-size_t data_limit_bytes(void);
+/* What a single file of a data set may hold: $WEFT_MAX_BYTES, or else 8 GiB, or half of this machine's memory where that is less. */
+weft_status data_limit(size_t *limit_bytes, weft_error *err);
 weft_status data_fail_limit(weft_error *err, const char *file, size_t limit_bytes);
+/* Reads a file that is within the limit. */
+weft_status data_read_file(const char *path, size_t limit_bytes, bytes *out, weft_error *err);
 
 /* A data set that is known by name. */
 typedef struct catalogue_entry {

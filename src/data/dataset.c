@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
@@ -21,22 +22,37 @@ static const data_format *const formats[] = {
 /* More classes than any labelled set of samples has: a file that claims more is damaged. */
 enum { MAX_CLASSES = 1 << 16 };
 
-size_t data_limit_bytes(void)
+weft_status data_limit(size_t *limit_bytes, weft_error *err)
 {
-    uint64_t half = (uint64_t)sysconf(_SC_PHYS_PAGES) / 2 * (uint64_t)sysconf(_SC_PAGESIZE);
-    return MIN(half, (uint64_t)8 << 30);
+    const char *given = getenv("WEFT_MAX_BYTES");
+    const uint64_t half = (uint64_t)sysconf(_SC_PHYS_PAGES) / 2 * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t limit = MIN(half, (uint64_t)8 << 30);
+    if (given && given[0] && (!parse_u64(given, &limit) || limit == 0 || limit > SIZE_MAX / 2))
+        return fail(err, WEFT_BAD_INPUT, (where){.file = "WEFT_MAX_BYTES"},
+                    "is \"%s\"; it takes the bytes that a file of a data set may hold, a whole number from 1 to %zu", given, SIZE_MAX / 2);
+    *limit_bytes = (size_t)limit;
+    return WEFT_OK;
 }
 
 weft_status data_fail_limit(weft_error *err, const char *file, size_t limit_bytes)
 {
     return fail(err, WEFT_BAD_INPUT, (where){.file = file},
-                "holds more than %zu bytes, the limit of a file (8 GiB, or half of this machine's memory)",
-                limit_bytes);
+                "holds more than %zu bytes, the limit of a file: 8 GiB, or half of this machine's memory, where the environment's "
+                "WEFT_MAX_BYTES sets no other", limit_bytes);
+}
+
+weft_status data_read_file(const char *path, size_t limit_bytes, bytes *out, weft_error *err)
+{
+    struct stat info;
+    *out = (bytes){0};
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size > limit_bytes)
+        return data_fail_limit(err, path, limit_bytes);
+    return file_read(path, limit_bytes, out, err);
 }
 
 file_rules data_rules(weft_dataset *data)
 {
-    return (file_rules){data_limit_bytes(), data->options.allow_trailing, &data->warnings};
+    return (file_rules){data->limit_bytes, data->options.allow_trailing, &data->warnings};
 }
 
 /* Data after the end is refused, or passed over with a warning when its size is known. */
@@ -173,6 +189,7 @@ static weft_status open_dataset(const char *asked, weft_dataset *data, weft_erro
     const char *folder;
     if (!asked || !asked[0])
         return fail(err, WEFT_BAD_INPUT, (where){0}, "a data set needs a name or a folder");
+    TRY(data_limit(&data->limit_bytes, err));
     TRY(find_folder(asked, data, &known, &folder, err));
     TRY(read_folder(folder, data, err));
     data->name = arena_text(&data->memory, asked);
@@ -353,7 +370,7 @@ weft_status data_checksums(weft_dataset *data, weft_error *err)
     for (size_t i = 0; i < 2 * WEFT_N_SPLITS; i++) {
         data_file *file = file_of(&data->split[i / 2], i % 2);
         bytes content;
-        TRY(file_read(file->path, data_limit_bytes(), &content, err));
+        TRY(data_read_file(file->path, data->limit_bytes, &content, err));
         sha256_hex(content.data, content.size, file->sha256);
         bytes_free(&content);
     }

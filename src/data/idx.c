@@ -134,7 +134,7 @@ weft_status idx_read(const char *path, const file_rules *rules, array_file *out,
 {
     bytes file = {0};
     *out = (array_file){0};
-    TRY(file_read(path, rules->limit_bytes, &file, err));
+    TRY(data_read_file(path, rules->limit_bytes, &file, err));
     weft_status status = WEFT_OK;
     if (gzip_recognise(&file)) {
         bytes packed = file;

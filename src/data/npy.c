@@ -197,7 +197,7 @@ weft_status npy_read(const char *path, const file_rules *rules, array_file *out,
 {
     bytes file = {0};
     *out = (array_file){0};
-    TRY(file_read(path, rules->limit_bytes, &file, err));
+    TRY(data_read_file(path, rules->limit_bytes, &file, err));
     const weft_status status = npy_parse(path, &file, rules, out, err);
     if (status == WEFT_OK)
         out->block = file;
