@@ -122,6 +122,33 @@ class House(unittest.TestCase):
             self.assertNotIn(flag, flags)
         self.assertIn("-ffp-contract=off", flags)
 
+    def test_security_md_tells_the_limits_of_the_source(self):
+        """What the source says, and the row of the table that has it."""
+        with open(os.path.join(ROOT, "SECURITY.md")) as file:
+            rows = [line for line in file if line.startswith("| ")]
+        texts = dict(sources())
+        for path, says, what, limit in (
+                ("src/data/dataset.c", "8 << 30", "a data file", "8 GiB"),
+                ("src/data/dataset.c", "MAX_CLASSES = 1 << 16", "classes", "65536"),
+                ("src/data/image.c", "FILE_LIMIT ((size_t)1 << 28)", "a picture", "256 MiB"),
+                ("src/data/image.c", "MAX_PIXELS ((size_t)1 << 26)", "a picture", "2^26"),
+                ("src/lab/experiment.c", "MAX_FILE_BYTES = 1 << 20", "an experiment file", "1 MiB"),
+                ("src/lab/yaml.c", "MAX_DEPTH = 64, MAX_NODES = 100000, MAX_KEYS = 1000, MAX_SCALAR_BYTES = 1 << 16", "an experiment file",
+                 "100000, 64, 1000, 64 KiB"),
+                ("src/op/op.h", "MAX_LAYERS = 1000, MAX_BLOCK_DEPTH = 16", "a model:", "1000, 16, "),
+                ("src/op/linear.c", ".max = 1 << 24", "a model:", "2^24"),
+                ("src/op/linear.c", "(size_t)1 << 40", "a model:", "2^40"),
+                ("src/tensor/safetensors.c", "MAX_FILE_BYTES ((size_t)8 << 30)", "a model file", "8 GiB"),
+                ("src/tensor/safetensors.c", "MAX_DEPTH = 64,\n    MAX_TENSORS = 100000,\n    MAX_NAME_BYTES = 4096", "a model file", "100000, 64, 4096"),
+                ("src/lab/space.c", "MAX_DIMENSIONS = 32, MAX_TRIALS = 10000", "a sweep", "32, 10000"),
+                ("src/lab/experiment.c", "MAX_SEEDS = 1000,\n    MAX_RUNS = 10000", "a sweep", "1000, 10000"),
+                ("src/record/record.c", "RUN_JSON_LIMIT ((size_t)1 << 23)\n#define METRICS_LIMIT ((size_t)1 << 28)", "a run's record", "8 MiB; 256 MiB"),
+                ("src/record/find.c", "MAX_DEPTH = 8", "folders", "8"),
+                ("src/verify/bits.c", "LIMIT_BYTES = 64 << 20", "a table of bits", "64 MiB"),
+                ("src/base/base.h", "MAX_THREADS 1024", "threads", "1024")):
+            self.assertIn(says, texts[path], path)
+            self.assertTrue([row for row in rows if row.startswith(f"| {what}") and limit in row], f"SECURITY.md: {what}: {limit}")
+
     def test_nothing_is_left_behind_in_the_sources(self):
         for path, text in sources():
             self.assertNotRegex(text, r"#if 0|\b(TODO|FIXME|XXX)\b", path)
