@@ -66,10 +66,10 @@ endif
 
 # ---- What is built ----
 # Rooms whose sources are compiled once for each instruction set; the file that is named like its room is not.
-ISA_SOURCES := src/kernel/kernel.c src/measure/probe.c $(filter-out src/op/op.c,$(wildcard src/op/*.c)) $(filter-out src/optim/optim.c,$(wildcard src/optim/*.c))
-CLI_SOURCES := $(wildcard src/cli/*.c)
+ISA_SOURCES := src/kernel/kernel.c src/measure/probe.c $(filter-out src/op/op.c,$(sort $(wildcard src/op/*.c))) $(filter-out src/optim/optim.c,$(sort $(wildcard src/optim/*.c)))
+CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 UNIT_SOURCES := src/kernel/bf16.c
-LIB_SOURCES := $(filter-out $(ISA_SOURCES) $(UNIT_SOURCES) $(CLI_SOURCES),$(wildcard src/*/*.c))
+LIB_SOURCES := $(filter-out $(ISA_SOURCES) $(UNIT_SOURCES) $(CLI_SOURCES),$(sort $(wildcard src/*/*.c)))
 
 LIB_OBJECTS := $(LIB_SOURCES:src/%.c=$(BUILD)/obj/%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=$(BUILD)/obj/%.$(isa).o)) \
 	$(foreach unit,$(UNITS),$(UNIT_SOURCES:src/%.c=$(BUILD)/obj/%.$(unit).o))
@@ -188,6 +188,11 @@ torture: check-deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/command/kills.py $(or $(KILLS),1000) $(SEED)
 
+# Other compilers, other levels of optimisation, other architectures, other folders. ONLY=clang-O3: those with such a word in their name.
+matrix: check-deps
+	$(Q)scripts/deps clang
+	$(Q)tests/matrix $(ONLY)
+
 mutants: check-deps
 	$(Q)tests/mutants/run
 
@@ -256,6 +261,7 @@ help:
 	@echo 'make tutorial   docs/tutorial.md and its pictures, anew; trains for minutes'
 	@echo 'make published  the table of bits that weft verify holds this machine against, anew'
 	@echo 'make torture    kill a thousand runs, and compare what they come to; KILLS=100: as many; takes a quarter of an hour'
+	@echo 'make matrix     prove that every compiler and level of optimisation makes the same bits, every folder the same binary; ONLY=clang: a part of it'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
 	@echo 'make fuzz       feed the parsers inputs that change as they learn; SECONDS=60 each, ONLY=idx,png: these; fails where one finds a mistake'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
@@ -264,5 +270,5 @@ help:
 	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator;'
 	@echo 'REAL=double builds networks of double precision, into build/double, and checks what is about numbers'
 
-.PHONY: all demo check check-long reference tutorial published torture mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
+.PHONY: all demo check check-long reference tutorial published torture matrix mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:

@@ -26,7 +26,7 @@ $(BUILD)/tests/test_corpora: tests/test_corpora.c $(FUZZ_OBJECTS) $(BUILD)/libwe
 SECONDS ?= 60
 
 fuzz:
-	$(Q)scripts/deps build fuzz
+	$(Q)scripts/deps build clang
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz/clang SAN=address,undefined CFLAGS=-O2 FUZZER=yes fuzzers
 	fuzz/run --seconds $(SECONDS) $(if $(ONLY),--only $(ONLY))
 

@@ -79,6 +79,40 @@ static void numbers_are_learned_from_the_callers_targets(void **unused)
     close_bench(&b);
 }
 
+/* What a model with all that has a state says after some steps, where it is evaluated and asked in between, after every so many of them. */
+static void outputs_after_steps(size_t look_every, float out[SAMPLES * OUTPUTS])
+{
+    enum { STEPS = 12 };
+    bench b = make("cross_entropy");
+    const weft_batch batch = {.x = b.x, .y = b.labels, .n = SAMPLES};
+    double loss;
+    size_t n_correct;
+    close_bench(&b);
+    b.model = weft_model_create("linear 8, batch_norm, relu, dropout 0.3, linear 4", &b.err);
+    assert_int_equal(weft_model_init(b.model, FEATURES, 3, &b.err), WEFT_OK);
+    b.trainer = weft_trainer_create(b.model, NULL, &(weft_options){.optimizer = "adam lr=0.01", .average = "ema decay=0.5"}, &b.err);
+    for (size_t i = 0; i < STEPS; i++) {
+        train_on(&b, &batch);
+        if ((i + 1) % look_every == 0) {
+            assert_int_equal(weft_trainer_evaluate(b.trainer, &batch, &loss, &n_correct, &b.err), WEFT_OK);
+            assert_int_equal(weft_model_forward(b.model, b.x, 1, out, &b.err), WEFT_OK);
+        }
+    }
+    assert_int_equal(weft_model_forward(b.model, b.x, SAMPLES, out, &b.err), WEFT_OK);
+    close_bench(&b);
+}
+
+static void looking_at_a_model_between_steps_changes_no_bit(void **unused)
+{
+    (void)unused;
+    float never[SAMPLES * OUTPUTS], at_times[SAMPLES * OUTPUTS], always[SAMPLES * OUTPUTS];
+    outputs_after_steps(SIZE_MAX, never);
+    outputs_after_steps(3, at_times);
+    outputs_after_steps(1, always);
+    assert_memory_equal(at_times, never, sizeof never);
+    assert_memory_equal(always, never, sizeof never);
+}
+
 /* What is passed over changes nothing: neither the loss nor the weights. */
 static void samples_that_are_passed_over_do_not_count(void **unused)
 {
@@ -223,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_learned_from_the_callers_targets),
+        cmocka_unit_test(looking_at_a_model_between_steps_changes_no_bit),
         cmocka_unit_test(samples_that_are_passed_over_do_not_count),
         cmocka_unit_test(answers_to_ignored_classes_are_not_counted),
         cmocka_unit_test(batches_that_do_not_fit_are_refused),

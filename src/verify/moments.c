@@ -214,6 +214,7 @@ static unsigned digit_of(const tensor *t, size_t i)
 
 void moment_print(const moment *m, text *t)
 {
+    static const char digits[] = "0123456789abcdef";
     text all = {0};
     char hex[65];
     for (size_t i = 0; i < m->n_tensors; i++)
@@ -222,7 +223,7 @@ void moment_print(const moment *m, text *t)
     text_add_bytes(t, hex, HASH_DIGITS);
     for (size_t i = 0; i < m->n_tensors; i++)
         for (size_t k = 0; k < shape_numbers(&m->tensors[i].shape); k++)
-            text_add_bytes(t, "0123456789abcdef" + digit_of(&m->tensors[i], k), 1);
+            text_add_bytes(t, &digits[digit_of(&m->tensors[i], k)], 1);
     t->failed |= all.failed;
     text_free(&all);
 }

@@ -32,7 +32,7 @@ class Docs(weft.Case):
             elif os.path.exists(source):
                 shutil.copy2(source, self.path(name))
         if not weft.SAN and os.path.abspath(weft.BUILD) == os.path.join(weft.ROOT, "build"):
-            shutil.copytree(weft.BUILD, self.path("build"), symlinks=True, ignore=shutil.ignore_patterns("aarch64", "sysroot-*", "san-*"))
+            shutil.copytree(weft.BUILD, self.path("build"), symlinks=True, ignore=shutil.ignore_patterns("aarch64", "sysroot-*", "san-*", "matrix"))
 
     def run_it(self, command, what):
         env = weft.environment(self.folder, {"PATH": self.path("build") + ":" + os.environ["PATH"], "MAKEFLAGS": "-j2"})
