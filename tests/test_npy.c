@@ -33,9 +33,9 @@ static void arrays_are_read_as_numpy_writes_them(void **state)
     (void)state;
     static const char *const headers[] = {
         FORM("<f4", "(2, 3)"),
-        "{'shape': (2L, 3L), 'fortran_order': False, 'descr': '<f4'}",
+        "{'shape': (2L, 3L), 'fortran_order': False, 'descr': '<f4'}\n",
         "{\"descr\": \"<f4\",\"fortran_order\":False,\"shape\":(2,3)}\n",
-        "  {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3,), } ",
+        "  {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3,), } \n",
     };
     for (size_t i = 0; i < 2 * COUNT(headers); i++) {
         weft_error err;
@@ -50,6 +50,24 @@ static void arrays_are_read_as_numpy_writes_them(void **state)
         assert_memory_equal(array.data, six, sizeof six);
         free(copy);
     }
+}
+
+static void other_orders_are_turned_into_ours(void **state)
+{
+    (void)state;
+    static const float turned[6] = {0, -1, 4, 0.25f, 3, 5}; /* [2, 3]: the rows of `six` as columns */
+    static const uint8_t big[4] = {0x12, 0x34, 0xFF, 0xFE};
+    weft_error err;
+    array_file array;
+    unsigned char *copy;
+    blob b = npy(1, "{'descr': '=f4', 'fortran_order': True, 'shape': (2, 3)}\n", six, sizeof six);
+    assert_int_equal(parse(&b, &array, &copy, &err), WEFT_OK);
+    assert_memory_equal(array.data, turned, sizeof turned);
+    free(copy);
+    b = npy(1, FORM(">i2", "(2,)"), big, sizeof big);
+    assert_int_equal(parse(&b, &array, &copy, &err), WEFT_OK);
+    assert_memory_equal(array.data, ((const int16_t[]){0x1234, -2}), 4);
+    free(copy);
 }
 
 static void refused_npy(const blob *b, const char *words)
@@ -68,7 +86,8 @@ static void odd_arrays_are_refused_with_a_reason(void **state)
     (void)state;
     static const char *const cases[][2] = {
         {FORM("|O", "(2, 3)"), "Python objects"},
-        {FORM(">f4", "(2, 3)"), "its numbers are \">f4\""},
+        {FORM(">c8", "(2, 3)"), "its numbers are \">c8\""},
+        {FORM("|f4", "(2, 3)"), "its numbers are \"|f4\""},
         {FORM("<c8", "(2, 3)"), "astype('<f4')"},
         {FORM("<f4", "(0, 3)"), "dimension 1 is 0"},
         {FORM("<f4", "(2, 4)"), "truncated: [2, 4] of float32 needs"},
@@ -80,12 +99,16 @@ static void odd_arrays_are_refused_with_a_reason(void **state)
         {FORM("<f4", "(-2, 3)"), "is no dictionary"},
         {FORM("<f4", "(2 3)"), "is no dictionary"},
         {FORM("<f4", "(2, 3"), "is no dictionary"},
-        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 3)}", "is no dictionary"},
-        {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3)}", "Fortran order"},
-        {"{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 3)}", "is no dictionary"},
-        {"{'descr': '<f4', 'fortran_order': False}", "is no dictionary"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)", "is no dictionary"},
-        {"{'descr': '<f4', 'size': False, 'shape': (2, 3)}", "is no dictionary"},
+        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 3)}\n", "is no dictionary"},
+        {"{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 3)}\n", "is no dictionary"},
+        {"{'descr': '<f4', 'fortran_order': False}\n", "is no dictionary"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)\n", "is no dictionary"},
+        {"{'descr': '<f4', 'size': False, 'shape': (2, 3)}\n", "is no dictionary"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}", "and a newline"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)} or __import__('os')\n", "is no dictionary"},
+        {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}\n", "once each"},
+        {"{'descr': '<f4', 'fortran_order': False, 'fortran_order': False, 'shape': (2, 3)}\n", "once each"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'shape': (2, 3)}\n", "once each"},
         {"", "is no dictionary"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -190,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrays_are_read_as_numpy_writes_them),
+        cmocka_unit_test(other_orders_are_turned_into_ours),
         cmocka_unit_test(odd_arrays_are_refused_with_a_reason),
         cmocka_unit_test(what_is_cut_off_is_refused_wherever),
         cmocka_unit_test(a_wrong_byte_does_no_harm),

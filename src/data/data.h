@@ -75,9 +75,9 @@ typedef weft_status array_reader(const char *path, const file_rules *rules, arra
 /* Fills a split, whose files' paths are known, from its two files, and with the training split what both have in common. (split.c) */
 weft_status data_read_split(weft_dataset *data, weft_split which, array_reader *read, weft_error *err);
 
-/* Reads a .npy file of C order, little-endian; no objects. Otherwise as idx_read. */
+/* Reads a .npy file of numbers; no objects. Otherwise as idx_read. */
 weft_status npy_read(const char *path, const file_rules *rules, array_file *out, weft_error *err);
-/* The parser itself, as idx_parse. */
+/* The parser itself, as idx_parse. Fortran order is turned into C order in place, with a copy on the way. */
 weft_status npy_parse(const char *name, const bytes *file, const file_rules *rules, array_file *out, weft_error *err);
 
 /* Reads an IDX file, plain or gzipped: its content tells, not its name. The block is the caller's: bytes_free. */

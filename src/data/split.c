@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_EXACT 0x1p53 /* from here on, a whole number may have no double of its own */
+
 /* ---- Samples ---- */
 
 double number_at(dtype type, const void *numbers, size_t i)
@@ -42,6 +44,10 @@ static weft_status to_float(const char *path, array_file *array, size_t features
     weft_status status = WEFT_OK;
     for (size_t i = 0; i < n && status == WEFT_OK; i++) {
         double number = number_at(array->type, array->data, i);
+        if (array->type == DTYPE_I64 && fabs(number) >= MAX_EXACT)
+            status = fail(err, WEFT_BAD_INPUT, (where){.file = path},
+                          "byte %zu: number %zu of sample %zu is %.0f; whole numbers from 2^53 on may lose digits: save them as float64",
+                          array->data_offset + i * width, i % features, i / features, number);
         to[i] = (float)number;
         if (!isfinite(to[i]))
             status = fail(err, WEFT_BAD_INPUT, (where){.file = path},
