@@ -145,9 +145,11 @@ static weft_status prove(const reader *r, size_t channels)
 
 static weft_status run(reader *r, size_t channels, image *out)
 {
-    int width, height, subsampling, colours;
+    int width = 0, height = 0, subsampling = 0, colours = 0;
     if (tjDecompressHeader3(r->library, r->file->data, r->file->size, &width, &height, &subsampling, &colours) != 0)
         return damaged(r->library, r->name, r->err);
+    if (width <= 0 || height <= 0) /* what has tables alone is no error to the library */
+        return fail(r->err, WEFT_BAD_INPUT, (where){.file = r->name}, "damaged JPEG: there is no picture in it; fetch or save it again");
     if (colours == TJCS_CMYK || colours == TJCS_YCCK)
         return fail(r->err, WEFT_BAD_INPUT, (where){.file = r->name}, "its colours are inks (CMYK); save it in RGB or grey");
     r->height = (size_t)height;
