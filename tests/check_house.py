@@ -15,7 +15,7 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD") or "build")
 
 # A room, and the rooms whose headers it may include beside its own; what those may include it may, too.
 ROOMS = {
-    "base": [], "tensor": ["base"], "record": ["base"], "data": ["tensor"], "kernel": ["base"], "graph": ["tensor", "kernel"],
+    "base": [], "tensor": ["base"], "record": ["tensor"], "data": ["tensor"], "kernel": ["base"], "graph": ["tensor", "kernel"],
     "op": ["graph", "kernel"], "optim": ["base", "kernel"], "schedule": ["record"], "plan": ["op", "optim"],
     "train": ["plan", "schedule", "data", "record"], "measure": ["train"], "verify": ["train"], "lab": ["train"], "diagnose": ["record"], "report": ["base", "tensor", "diagnose"], "cli": ["measure", "verify", "lab", "report"],
 }

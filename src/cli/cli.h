@@ -68,11 +68,14 @@ typedef struct command {
 /* Runs the command that the words name; returns the exit code. */
 int run_command(int argc, char **argv);
 
-/* Prints every mistake, a line each, as "weft: FILE:LINE:COLUMN: …", and returns the exit code that goes with it. */
+/* Prints every mistake, a line each, as "weft: FILE:LINE:COLUMN: …", and returns the exit code that goes with it. An error without a mistake:
+ * memory ran out. */
 int complain(const weft_error *err);
 int exit_code(weft_status status);
 /* The same for a mistake of the command line. */
 int complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints what was built since json_begin and releases it; complains where memory ran out. Returns the exit code. */
+int print_built(struct json_t *root, size_t flags);
 /* Prints every line as "weft: warning: …", also where --quiet or --json is given. */
 void print_warnings(const char *lines);
 

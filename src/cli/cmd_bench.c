@@ -227,16 +227,13 @@ static weft_status run_section(int section, measure *m, output *out, weft_error 
     }
 }
 
-static void dump_json(const measure *m, output *out, const bool *wanted)
+static int dump_json(const measure *m, output *out, const bool *wanted)
 {
     json_t *all = json_pack("{s:o}", sections[MACHINE], machine_json(&m->machine));
     for (int s = KERNELS; s < N_SECTIONS; s++)
         if (wanted[s])
             json_object_set(all, sections[s], out->lists[s]);
-    char *dumped = json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
-    printf("%s\n", dumped ? dumped : "");
-    free(dumped);
-    json_decref(all);
+    return print_built(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 }
 
 static int measure_sections(const args *a, const bool *wanted)
@@ -246,6 +243,8 @@ static int measure_sections(const args *a, const bool *wanted)
     measure *m = measure_create((int)a->threads, a->quick, &err);
     weft_status status = m ? WEFT_OK : err.status;
     bool first = true;
+    int code = EXIT_DONE;
+    json_begin();
     for (int s = 0; s < N_SECTIONS && status == WEFT_OK; s++) {
         out.lists[s] = json_array();
         if (!wanted[s])
@@ -256,11 +255,11 @@ static int measure_sections(const args *a, const bool *wanted)
         status = run_section(s, m, &out, &err);
     }
     if (status == WEFT_OK && a->json)
-        dump_json(m, &out, wanted);
+        code = dump_json(m, &out, wanted);
     for (int s = 0; s < N_SECTIONS; s++)
         json_decref(out.lists[s]);
     measure_free(m);
-    return status == WEFT_OK ? EXIT_DONE : complain(&err);
+    return status == WEFT_OK ? code : complain(&err);
 }
 
 static int run_it(args *a)

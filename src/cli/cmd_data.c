@@ -50,7 +50,7 @@ static void print_targets(const weft_dataset *d)
     }
 }
 
-static void print_info(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
+static int print_info(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
 {
     char dims[128];
     printf("%s%s%s%s\n", d->name, d->title ? " (" : "", d->title ? d->title : "", d->title ? ")" : "");
@@ -74,6 +74,7 @@ static void print_info(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
     }
     if (d->task == WEFT_CLASSIFICATION)
         printf("\nnext: weft data show %s%s -o grid.png\n", d->name, trailing_option(d->options.allow_trailing));
+    return EXIT_DONE;
 }
 
 static json_t *file_json(const data_file *f)
@@ -94,8 +95,9 @@ static json_t *targets_json(const weft_dataset *d, weft_split split)
     return list;
 }
 
-static void print_info_json(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
+static int print_info_json(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS])
 {
+    json_begin();
     json_t *all = json_object(), *names = json_array(), *sample = json_array();
     for (size_t i = 0; i < d->sample.n_dims; i++)
         json_array_append_new(sample, json_integer((json_int_t)d->sample.dims[i]));
@@ -117,10 +119,7 @@ static void print_info_json(const weft_dataset *d, size_t *counts[WEFT_N_SPLITS]
                                       per_class, "targets", targets_json(d, (weft_split)s), "files", file_json(&d->split[s].samples_file),
                                       file_json(&d->split[s].labels_file)));
     }
-    char *dumped = json_dumps(all, JSON_INDENT(1));
-    printf("%s\n", dumped ? dumped : "");
-    free(dumped);
-    json_decref(all);
+    return print_built(all, JSON_INDENT(1));
 }
 
 static int info(args *a)
@@ -141,7 +140,7 @@ static int info(args *a)
     if (err.count)
         code = complain(&err);
     else
-        (a->json ? print_info_json : print_info)(d, counts);
+        code = (a->json ? print_info_json : print_info)(d, counts);
     weft_dataset_close(d);
     return code;
 }

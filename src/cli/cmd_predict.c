@@ -135,6 +135,7 @@ static json_t *outputs_json(const predictor *p)
 static weft_status add_json(const predictor *p, const char *file, const image *from, const image_fitting *done, bool low_margin)
 {
     static const char *const lists[WEFT_N_TASKS] = {"classes", "numbers", "labels"};
+    json_begin();
     json_t *one = json_pack("{s:o, s:o, s:b, s:b, s:[I,I]}", "file", file_json(file), lists[p->model->task], outputs_json(p), "inverted",
                             done->inverted, "scaled", done->scaled, "size", (json_int_t)from->width, (json_int_t)from->height);
     json_t *part = json_pack("{s:I, s:I, s:I, s:I}", "left", (json_int_t)done->left, "top", (json_int_t)done->top, "width",
@@ -142,7 +143,8 @@ static weft_status add_json(const predictor *p, const char *file, const image *f
     json_object_set_new(one, "part", part);
     if (p->model->task == WEFT_CLASSIFICATION)
         json_object_set_new(one, "low_margin", json_boolean(low_margin));
-    return json_array_append_new(p->list, one) == 0 ? WEFT_OK : WEFT_NO_MEMORY;
+    json_array_append_new(p->list, one);
+    return json_whole() ? WEFT_OK : WEFT_NO_MEMORY;
 }
 
 static void add_error(const predictor *p, const char *file, const weft_error *err)
@@ -150,13 +152,11 @@ static void add_error(const predictor *p, const char *file, const weft_error *er
     json_array_append_new(p->list, json_pack("{s:o, s:s}", "file", file_json(file), "error", err->message));
 }
 
-static void print_json(const predictor *p, const char *path)
+static int print_all(const predictor *p, const char *path)
 {
+    json_begin();
     json_t *all = json_pack("{s:o, s:s, s:o}", "model", file_json(path), "task", known_tasks[p->model->task].name, "files", p->list);
-    char *dumped = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
-    printf("%s\n", dumped ? dumped : "");
-    free(dumped);
-    json_decref(all);
+    return print_built(all, JSON_INDENT(1));
 }
 
 /* ---- Predicting ---- */
@@ -237,9 +237,8 @@ static int predict(args *a, predictor *p, const char *path)
     if (prepare(p, a, path, &err) != WEFT_OK)
         return complain(&err);
     const int code = predict_files(p, a);
-    if (a->json)
-        print_json(p, path);
-    return code;
+    const int printed = a->json ? print_all(p, path) : EXIT_DONE;
+    return MAX(code, printed);
 }
 
 static int run_it(args *a)

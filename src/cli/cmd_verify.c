@@ -97,12 +97,15 @@ static weft_status verify_team(const bits_table *table, const exercise_list *exe
     if (status == WEFT_OK) {
         out->n++;
         out->n_failed += v.n_differences > 0;
+        json_begin();
         if (out->json)
             json_array_append_new(out->list, verdict_json(&v));
         else
             print_verdict(&v);
     }
     arena_deinit(&a);
+    if (status == WEFT_OK && !json_whole())
+        return fail_memory(err);
     return status;
 }
 
@@ -124,10 +127,9 @@ static int end(const args *a, outcome *out)
 {
     const bool pass = out->n && !out->n_failed;
     if (a->json) {
-        json_t *root = json_pack("{s:s, s:b, s:O}", "version", weft_version(), "pass", pass, "runs", out->list);
-        json_dumpf(root, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(root);
+        json_begin();
+        if (print_built(json_pack("{s:s, s:b, s:O}", "version", weft_version(), "pass", pass, "runs", out->list), JSON_INDENT(2)) != EXIT_DONE)
+            return EXIT_FAILED;
     } else if (!out->n)
         printf("FAIL: the table has no bits of the kinds of arithmetic that this CPU has\n");
     else if (!pass)

@@ -44,8 +44,18 @@ static void print_lines(const char *before, const char *lines)
 
 int complain(const weft_error *err)
 {
-    print_lines("", err->message);
-    return exit_code(err->status);
+    print_lines("", err->count ? err->message : "out of memory"); /* nothing else fails without a word */
+    return err->count ? exit_code(err->status) : EXIT_FAILED;
+}
+
+int print_built(struct json_t *root, size_t flags)
+{
+    char *printed = json_end(root, flags);
+    if (!printed)
+        return complain(&(weft_error){0});
+    printf("%s\n", printed);
+    free(printed);
+    return EXIT_DONE;
 }
 
 void print_warnings(const char *lines) { print_lines("warning: ", lines); }
@@ -239,7 +249,7 @@ static int run_parsed(const command *c, const char *path, int argc, char **argv)
     args a = {0};
     a.sets = arena_array(&a.memory, (size_t)argc + MORE_SETS, sizeof *a.sets);
     a.line = command_line(path, argc, argv, &a.memory); /* before getopt moves words */
-    int code = a.sets && a.line ? parse_options(c, path, argc, argv, &a) : EXIT_FAILED;
+    int code = a.sets && a.line ? parse_options(c, path, argc, argv, &a) : complain(&(weft_error){0});
     if (code == EXIT_DONE && a.help)
         show_command_help(c, path);
     else if (code == EXIT_DONE && a.n_words < c->min_words)

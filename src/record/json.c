@@ -1,5 +1,6 @@
 /* Pieces of JSON, and files of it. */
 #include "record/json.h"
+#include "tensor/tensor.h"
 
 #include <math.h>
 #include <string.h>
@@ -90,13 +91,14 @@ weft_status json_file_read(const char *path, size_t limit_bytes, const char *wha
     where at = {.file = path};
     json_error_t wrong;
     TRY(file_read(path, limit_bytes, &content, err));
-    json_t *root = json_loadb((const char *)content.data, content.size, JSON_REJECT_DUPLICATES, &wrong);
+    json_t *root;
+    const weft_status parsed = json_parse((const char *)content.data, content.size, &root, &wrong);
     bytes_free(&content);
     if (json_is_object(root)) {
         *object = root;
         return WEFT_OK;
     }
-    if (!root && json_error_code(&wrong) == json_error_out_of_memory)
+    if (parsed == WEFT_NO_MEMORY)
         return fail_memory(err);
     if (!root) {
         at.line = wrong.line > 0 ? (size_t)wrong.line : 0;
@@ -127,12 +129,13 @@ weft_status json_lines_next(json_lines *l, json_t **object, weft_error *err)
     const char *newline = memchr(line, '\n', (size_t)(end - line)), *line_end = newline ? newline : end;
     l->next = newline ? newline + 1 : end;
     l->at.line++;
-    json_t *root = json_loadb(line, (size_t)(line_end - line), JSON_REJECT_DUPLICATES, &wrong);
+    json_t *root;
+    const weft_status parsed = json_parse(line, (size_t)(line_end - line), &root, &wrong);
     if (json_is_object(root)) {
         *object = root;
         return WEFT_OK;
     }
-    if (!root && json_error_code(&wrong) == json_error_out_of_memory)
+    if (parsed == WEFT_NO_MEMORY)
         return fail_memory(err);
     where at = l->at;
     if (!root)

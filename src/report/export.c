@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "report/variants.h"
+#include "tensor/tensor.h"
 
 /* A score, or a difference of scores, is no longer in per cent. */
 static double plain(const results *r, const measure *m, double value) { return m && !m->is_score ? value : value / score_scale(r->words); }
@@ -101,16 +102,16 @@ static json_t *json_row(const results *r, const result *row)
 
 void results_json(const results *r, text *t)
 {
+    json_begin();
     json_t *list = json_array();
     for (size_t i = 0; i < r->n; i++)
         json_array_append_new(list, json_row(r, &r->rows[i]));
     json_t *all = json_pack("{s:s, s:o, s:o, s:o}", "score", r->words->score, "baseline",
                             json_words(r->n ? r->rows[r->baseline].variant->name : ""), "target", json_number(plain(r, NULL, r->target)),
                             "variants", list);
-    char *printed = all ? json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
+    char *printed = json_end(all, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     text_add(t, printed ? printed : "");
     text_add(t, "\n");
     t->failed = t->failed || !printed;
     free(printed);
-    json_decref(all);
 }

@@ -417,12 +417,11 @@ static weft_status read_all(reader *r, const bytes *all)
     TRY(split(r, all));
     TRY(check_header(r));
     json_error_t error;
-    json_t *header = json_loadb(r->header, r->header_bytes, JSON_REJECT_DUPLICATES, &error);
-    if (header == NULL && error.text[0] == '\0') /* as jansson fails when memory runs out */
-        return fail_memory(r->err);
-    if (header == NULL)
-        return REFUSE(r, "its header is wrong at byte %d: %s", error.position, error.text);
-    weft_status status = read_notes(r, json_object_get(header, METADATA));
+    json_t *header;
+    weft_status status = json_parse(r->header, r->header_bytes, &header, &error);
+    if (status != WEFT_OK)
+        return status == WEFT_NO_MEMORY ? fail_memory(r->err) : REFUSE(r, "its header is wrong at byte %d: %s", error.position, error.text);
+    status = read_notes(r, json_object_get(header, METADATA));
     if (status == WEFT_OK)
         status = check_digest(r, all);
     if (status == WEFT_OK)

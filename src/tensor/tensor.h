@@ -48,4 +48,17 @@ const char *tensor_file_note(const tensor_file *file, const char *key);
 /* Refuses a file whose note "weft.format" is not a number from 1 to the newest that is known; one without the note is as good as any. */
 weft_status tensor_file_check_format(const tensor_file *file, uint64_t newest, const char *path, weft_error *err);
 
+/* ---- JSON, by jansson (json_text.c) ---- */
+
+struct json_t;
+struct json_error_t;
+
+/* A key stands once in an object. WEFT_BAD_INPUT: `wrong`, which may be NULL, says how; no memory is told apart from that. */
+weft_status json_parse(const char *string, size_t size, struct json_t **root, struct json_error_t *wrong);
+/* Before something is built; afterwards, whether there was memory for all of it. */
+void json_begin(void);
+bool json_whole(void);
+/* What was built, printed and released. NULL: memory ran out since json_begin. The caller frees the text. */
+char *json_end(struct json_t *root, size_t flags);
+
 #endif

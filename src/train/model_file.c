@@ -153,12 +153,11 @@ enum { MAX_NOTES = 9 };
 
 static char *classes_json(const weft_model *m)
 {
+    json_begin();
     json_t *list = json_array();
     for (size_t i = 0; i < m->n_classes; i++)
         json_array_append_new(list, json_string(m->class_names[i]));
-    char *dumped = json_dumps(list, JSON_COMPACT);
-    json_decref(list);
-    return dumped;
+    return json_end(list, JSON_COMPACT);
 }
 
 /* The keys of weft.image. */
@@ -267,20 +266,23 @@ static size_t features_of(const tensor_file *file)
 
 static weft_status read_classes(weft_model *m, const char *note, arena *a)
 {
-    json_t *list = json_loads(note, JSON_REJECT_DUPLICATES, NULL);
+    json_t *list;
+    const bool parsed = json_parse(note, strlen(note), &list, NULL) != WEFT_NO_MEMORY;
     const size_t n = json_array_size(list); /* 0 for what is no list */
     const char **names = arena_array(a, MAX(n, 1), sizeof *names);
-    bool good = names != NULL;
+    bool good = names != NULL, memory = parsed && names;
     for (size_t i = 0; i < n && good; i++) {
         const char *name = json_string_value(json_array_get(list, i));
-        good = name && (names[i] = arena_text(a, name));
+        names[i] = name ? arena_text(a, name) : NULL;
+        memory = memory && (names[i] || !name);
+        good = names[i] != NULL;
     }
     json_decref(list);
     if (good && n) {
         m->class_names = names;
         m->n_classes = n;
     }
-    return names ? WEFT_OK : WEFT_NO_MEMORY;
+    return memory ? WEFT_OK : WEFT_NO_MEMORY;
 }
 
 static bool read_image_size(const json_t *object, size_t features, image_kind *image)
@@ -299,7 +301,9 @@ static bool read_image_size(const json_t *object, size_t features, image_kind *i
 
 static weft_status read_image(weft_model *m, const char *note, const char *path, weft_error *err)
 {
-    json_t *object = json_loads(note, JSON_REJECT_DUPLICATES, NULL);
+    json_t *object;
+    if (json_parse(note, strlen(note), &object, NULL) == WEFT_NO_MEMORY)
+        return fail_memory(err);
     image_kind image = {0};
     bool good = read_image_size(object, m->graph.in, &image);
     for (size_t i = 0; i < COUNT(image_keys) && good; i++) {
