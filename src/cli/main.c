@@ -1,6 +1,7 @@
 /* The way in. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,12 +16,24 @@ static void hold_standard_places(void)
             open("/", O_PATH);
 }
 
+/* A reader that went away, as `head` does, is no mistake. */
+static bool reader_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 int main(int argc, char **argv)
 {
+    static char buffer[BUFSIZ]; /* of our own: without memory for one, what is printed would be lost without a word */
     hold_standard_places();
-    signal(SIGPIPE, SIG_IGN); /* a reader that went away shows as EPIPE, and is no mistake */
-    int code = run_command(argc, argv);
-    if (fclose(stdout) != 0 && errno != EPIPE && code == EXIT_DONE)
-        return complain_usage("cannot write to standard output: %s", strerror(errno)), EXIT_FAILED;
-    return code;
+    setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);
+    signal(SIGPIPE, SIG_IGN);
+    const int code = run_command(argc, argv);
+    const bool gone = reader_gone(), lost = ferror(stdout); /* closing it would not tell of that again */
+    const int error = fclose(stdout) != 0 ? errno : 0;
+    if ((!error && !lost) || gone || code != EXIT_DONE)
+        return code;
+    complain_usage("cannot write to standard output: %s", error ? strerror(error) : "a part of it is lost");
+    return EXIT_FAILED;
 }
