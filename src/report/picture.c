@@ -2,6 +2,7 @@
 #include "report/chart.h"
 
 #include <cairo-svg.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -44,6 +45,7 @@ static void set_up_text(cairo_t *cr)
 
 static cairo_status_t paint(const picture *p, cairo_surface_t *surface)
 {
+    errno = 0;
     cairo_t *cr = cairo_create(surface);
     set_up_text(cr);
     ink_color(cr, 0xffffff, 1);
@@ -120,9 +122,10 @@ static weft_status check_size(const picture *p, const char *path, weft_error *er
                 p->width, p->height, MAX_SIDE);
 }
 
+/* cairo and the libraries below it may call it something else, or draw without a part and say nothing; errno keeps it. */
 static weft_status check_drawn(const text *out, cairo_status_t drawn, const char *path, weft_error *err)
 {
-    if (out->failed || drawn == CAIRO_STATUS_NO_MEMORY)
+    if (out->failed || drawn == CAIRO_STATUS_NO_MEMORY || errno == ENOMEM)
         return fail_memory(err);
     if (drawn != CAIRO_STATUS_SUCCESS)
         return fail(err, WEFT_IO, (where){.file = path}, "cannot draw the picture: %s", cairo_status_to_string(drawn));
