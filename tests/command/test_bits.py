@@ -80,6 +80,20 @@ class Bits(weft.Case):
             self.weft("train", "bits.yaml", "-o", seed, "--quiet", "--seed", seed, "--set", "train.max_steps=1")
         self.assertNotEqual(*(weft.hash_tensors(self.path(seed, "model.safetensors")) for seed in ("7", "8")))
 
+    def test_what_is_logged_probed_and_saved_and_when_changes_nothing(self):
+        self.write("bits.yaml", self.small_experiment(90, 10))
+        told = ["train.log_steps=false"], ["train.probes=false"], ["checkpoint.every_steps=1"], ["checkpoint.every_steps=4", "train.log_steps=false"], \
+            ["checkpoint.every_seconds=0.001", "train.probes=false"]
+        hashes = {}
+        for settings in ([], *told):
+            folder = f"run{len(hashes)}"
+            sets = [word for setting in (*settings, "train.epochs=4", "train.max_steps=0") for word in ("--set", setting)]
+            self.weft("train", "bits.yaml", "-o", folder, "--quiet", *sets)
+            hashes[folder] = weft.hash_tensors(self.path(folder, "model.safetensors")), weft.hash_tensors(self.path(folder, "best.safetensors"))
+            self.assertEqual(*(weft.without_seconds(self.read_lines(one, "metrics.jsonl")) for one in (folder, "run0")), settings)
+        self.assertEqual(len(hashes), 6)
+        self.assertEqual(len(set(hashes.values())), 1, hashes)
+
     def test_another_place_and_name_of_the_folder_change_nothing(self):
         self.write("bits.yaml", self.small_experiment(60, 10))
         os.mkdir(self.path("there"))
