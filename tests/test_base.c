@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -564,6 +565,93 @@ static void a_failed_write_keeps_the_old_file_and_leaves_nothing(void **state)
     free(data);
 }
 
+static void the_file_before_is_kept_under_another_name(void **state)
+{
+    (void)state;
+    const char *path = in_folder("new"), *before = in_folder("old");
+    const size_t entries = count_entries();
+    assert_int_equal(file_write_keeping(path, "old", "1", 1, NULL), WEFT_OK);
+    assert_false(file_exists(before));
+    assert_int_equal(file_write_keeping(path, "old", "2", 1, NULL), WEFT_OK);
+    assert_int_equal(file_write_keeping(path, "old", "3", 1, NULL), WEFT_OK);
+    expect_file(path, "3");
+    expect_file(before, "2");
+    assert_int_equal(count_entries(), entries + 2);
+    unlink(path);
+    unlink(before);
+}
+
+static void what_has_other_names_is_not_written_to(void **state)
+{
+    (void)state;
+    weft_error err = {0};
+    const char *path = in_folder("one"), *other = in_folder("other"), *link_path = in_folder("link");
+    assert_int_equal(file_write(path, "kept", 4, NULL), WEFT_OK);
+    assert_int_equal(link(path, other), 0);
+    assert_int_equal(symlink("one", link_path), 0);
+    assert_int_equal(file_write(path, "x", 1, &err), WEFT_BAD_INPUT);
+    assert_int_equal(file_append(path, "x", 1, &err), WEFT_BAD_INPUT);
+    assert_non_null(strstr(err.message, "has 2 names"));
+    assert_int_equal(file_append(link_path, "x", 1, &err), WEFT_IO);
+    expect_file(other, "kept");
+    unlink(other);
+    unlink(link_path);
+    assert_int_equal(file_append(path, "x", 1, &err), WEFT_OK);
+    expect_file(path, "keptx");
+    unlink(path);
+    assert_int_equal(file_append(path, "x", 1, &err), WEFT_IO);
+    assert_int_equal(file_sync(path, &err), WEFT_IO);
+    assert_false(file_exists(path));
+}
+
+/* Of a process that has ended and been waited for. */
+static pid_t dead_process(void)
+{
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    waitpid(child, NULL, 0);
+    return child;
+}
+
+static void a_locked_folder_is_clean_and_nobody_elses(void **state)
+{
+    (void)state;
+    int lock, second, status;
+    weft_error err = {0};
+    const char *path = in_folder("held"), *moved = in_folder("moved"), *cases[] = {"held/.a.tmp.%ld", "held/in/.b.c.tmp.%ld", "held/in/deep/.d.tmp.%ld",
+                                                                                   "held/a.tmp.%ld", "held/.a.tmp.%ldx", "held/.atmp.%ld"};
+    const long numbers[] = {dead_process(), getppid()};
+    assert_int_equal(folder_make(in_folder("held/in/deep"), &err), WEFT_OK);
+    char name[64];
+    for (size_t i = 0; i < COUNT(cases) * COUNT(numbers); i++) {
+        snprintf(name, sizeof name, cases[i / 2], numbers[i % 2]);
+        assert_int_equal(file_write(in_folder(name), "", 0, &err), WEFT_OK);
+    }
+    assert_int_equal(folder_lock(path, &lock, &err), WEFT_OK);
+    for (size_t i = 0; i < COUNT(cases) * COUNT(numbers); i++) {
+        snprintf(name, sizeof name, cases[i / 2], numbers[i % 2]);
+        assert_int_equal(file_exists(in_folder(name)), i != 0 && i != 2); /* the dead one's, in the folder and those in it */
+    }
+    assert_int_equal(folder_lock(path, &second, &err), WEFT_BAD_INPUT);
+    assert_int_equal(second, -1);
+    assert_int_equal(folder_check_lock(path, lock, &err), WEFT_OK);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(folder_check_lock(path, lock, &err), WEFT_IO);
+    assert_int_equal(folder_make(path, &err), WEFT_OK);
+    assert_int_equal(folder_check_lock(path, lock, &err), WEFT_IO);
+    assert_non_null(strstr(err.message, "is another folder than at the beginning"));
+    close(lock);
+    const pid_t holder = fork();
+    if (holder == 0)
+        _exit(folder_lock(moved, &lock, NULL) == WEFT_OK ? 7 : 0);
+    waitpid(holder, &status, 0);
+    assert_int_equal(WEXITSTATUS(status), 7);
+    assert_int_equal(folder_lock(moved, &lock, &err), WEFT_OK); /* it died with the process */
+    close(lock);
+    assert_int_equal(folder_lock(in_folder("nowhere"), &lock, &err), WEFT_IO);
+}
+
 static void folders_are_made_with_their_parents(void **state)
 {
     (void)state;
@@ -768,6 +856,9 @@ int main(void)
         cmocka_unit_test(long_names_and_left_over_temporary_files_do_not_matter),
         cmocka_unit_test(what_is_no_plain_file_is_refused_at_once),
         cmocka_unit_test(a_failed_write_keeps_the_old_file_and_leaves_nothing),
+        cmocka_unit_test(the_file_before_is_kept_under_another_name),
+        cmocka_unit_test(what_has_other_names_is_not_written_to),
+        cmocka_unit_test(a_locked_folder_is_clean_and_nobody_elses),
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(base64_gives_the_published_answers),
         cmocka_unit_test(sha256_gives_the_published_answer),

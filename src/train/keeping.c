@@ -9,20 +9,6 @@
 static const char *const log_names[N_RUN_LOGS] = {
     [LOG_METRICS] = "metrics.jsonl", [LOG_PROBES] = "probes.jsonl", [LOG_STEPS] = "steps.jsonl"};
 
-weft_status keeping_begin(run *r, weft_error *err)
-{
-    keeping *k = r->keeping;
-    const char *folder = path_join(r->memory, r->folder, CHECKPOINT_FOLDER);
-    for (size_t i = 0; i < N_RUN_LOGS; i++)
-        if (!(k->log_paths[i] = path_join(r->memory, r->folder, log_names[i])))
-            return fail_memory(err);
-    k->best_path = path_join(r->memory, r->folder, "best.safetensors");
-    k->state_path = folder ? path_join(r->memory, folder, CHECKPOINT_NEWEST) : NULL;
-    if (!k->best_path || !k->state_path)
-        return fail_memory(err);
-    return folder_make(folder, err);
-}
-
 void keeping_end(keeping *k)
 {
     for (size_t i = 0; i < N_RUN_LOGS; i++)
@@ -75,7 +61,8 @@ static weft_status cut_log(const run *r, run_log log, uint64_t last, weft_error 
     return status;
 }
 
-weft_status log_begin(const run *r, run_log log, bool wanted, uint64_t last, weft_error *err)
+/* Begins a log, where it is wanted; that of a run that was resumed loses the lines of epochs or steps behind `last`. */
+static weft_status begin_log(const run *r, run_log log, bool wanted, uint64_t last, weft_error *err)
 {
     const char *path = r->keeping->log_paths[log];
     if (r->resumed && (log == LOG_METRICS || file_exists(path)))
@@ -84,6 +71,26 @@ weft_status log_begin(const run *r, run_log log, bool wanted, uint64_t last, wef
         return file_write(path, "", 0, err);
     unlink(path); /* of a run that was replaced */
     return WEFT_OK;
+}
+
+weft_status keeping_begin(run *r, weft_error *err)
+{
+    keeping *k = r->keeping;
+    const train_settings *s = &r->settings->train;
+    const char *folder = path_join(r->memory, r->folder, CHECKPOINT_FOLDER);
+    for (size_t i = 0; i < N_RUN_LOGS; i++)
+        if (!(k->log_paths[i] = path_join(r->memory, r->folder, log_names[i])))
+            return fail_memory(err);
+    k->best_path = path_join(r->memory, r->folder, "best.safetensors");
+    k->state_path = folder ? path_join(r->memory, folder, CHECKPOINT_NEWEST) : NULL;
+    if (!k->best_path || !k->state_path)
+        return fail_memory(err);
+    if (!r->resumed)
+        checkpoint_remove(r); /* of a run that was replaced, before anything else of it */
+    TRY(begin_log(r, LOG_METRICS, true, r->trainer->epoch, err));
+    TRY(begin_log(r, LOG_PROBES, s->probes, r->trainer->epoch, err));
+    TRY(begin_log(r, LOG_STEPS, s->log_steps, r->step, err));
+    return folder_make(folder, err);
 }
 
 /* ---- What waits ---- */

@@ -1,11 +1,9 @@
-/* metrics.jsonl: a line an epoch. After a resume, lines of epochs that are done again are dropped. */
+/* metrics.jsonl: a line an epoch. */
 #include "train/within.h"
 
 static weft_status hear(void *self, const run *r, event_kind event, weft_error *err)
 {
     (void)self;
-    if (event == EVENT_BEGIN)
-        return log_begin(r, LOG_METRICS, true, r->trainer->epoch, err);
     if (event != EVENT_EPOCH)
         return WEFT_OK;
     text line = {0};

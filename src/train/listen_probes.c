@@ -81,10 +81,8 @@ static weft_status write_line(const run *r, probing *p, weft_error *err)
 /* Within an epoch a checkpoint knows its losses. */
 static weft_status begin(const run *r, probing *p, weft_error *err)
 {
-    const bool wanted = r->settings->train.probes;
     TRY(data_count_twins(r->trainer->data, &p->twins, err));
-    TRY(log_begin(r, LOG_PROBES, wanted, r->trainer->epoch, err));
-    if (!wanted)
+    if (!r->settings->train.probes)
         return WEFT_OK;
     p->epoch = r->trainer->epoch;
     if (!r->trainer->step_of_epoch || !p->losses.n_steps)

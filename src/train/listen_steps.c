@@ -12,10 +12,7 @@ static weft_status add_line(const run *r, weft_error *err)
 static weft_status hear(void *self, const run *r, event_kind event, weft_error *err)
 {
     (void)self;
-    const bool wanted = r->settings->train.log_steps;
-    if (event == EVENT_STEP && wanted)
-        return add_line(r, err);
-    return event == EVENT_BEGIN ? log_begin(r, LOG_STEPS, wanted, r->step, err) : WEFT_OK;
+    return event == EVENT_STEP && r->settings->train.log_steps ? add_line(r, err) : WEFT_OK;
 }
 
 const listener listen_steps = {.name = "steps", .hear = hear};

@@ -87,8 +87,6 @@ static weft_status run_epochs(run *r, const run_options *o, weft_error *err)
 /* From the first announcement to the last. */
 static weft_status run_all(run *r, const run_options *o, weft_error *err)
 {
-    if (!r->resumed)
-        checkpoint_remove(r); /* of a run that was replaced, before anything else of it */
     TRY(announce(r, o, EVENT_BEGIN, err));
     weft_error own = {0};
     const weft_status status = run_epochs(r, o, &own);

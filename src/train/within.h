@@ -61,11 +61,9 @@ typedef struct keeping {
 #define CHECKPOINT_NEWEST "state.safetensors"
 #define CHECKPOINT_PREVIOUS "previous.safetensors"
 
-/* In a folder that is held. */
+/* In a folder that is held: begins the logs, or cuts them where the run that was resumed goes on. */
 weft_status keeping_begin(run *r, weft_error *err);
 void keeping_end(keeping *k);
-/* Begins a log, where it is wanted; that of a run that was resumed loses the lines of epochs or steps behind `last`. */
-weft_status log_begin(const run *r, run_log log, bool wanted, uint64_t last, weft_error *err);
 weft_status log_add(const run *r, run_log log, const char *line, size_t length, weft_error *err);
 /* The model as it is now is the best one. */
 weft_status keep_best(const run *r, weft_error *err);

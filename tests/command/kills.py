@@ -6,7 +6,6 @@ byte, with what an undisturbed run leaves. A clock that stands still is loaded i
 """
 import concurrent.futures
 import ctypes
-import hashlib
 import os
 import random
 import select
@@ -34,10 +33,6 @@ checkpoint: {every_steps: 4}
 COMPARISON = EXPERIMENT + """\
 variants: {plain: {}, swa: {train: {average: {name: swa, decay: 0.999}}}}
 seeds: [1, 2]
-"""
-STILL_CLOCK = """\
-#include <time.h>
-int clock_gettime(clockid_t id, struct timespec *t) { (void)id; *t = (struct timespec){0}; return 0; }
 """
 IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x40, 0x80, 0x100, 0x200
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -67,17 +62,6 @@ class Writes:
         os.close(self.fd)
 
 
-def content_of(folder):
-    """{path: hash} of all that lies in a folder, hidden files too."""
-    found = {}
-    for place, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(place, name)
-            with open(path, "rb") as file:
-                found[os.path.relpath(path, folder)] = hashlib.sha256(file.read()).hexdigest()
-    return found
-
-
 def difference(found, wanted):
     return ", ".join(sorted(name for name in {**found, **wanted} if found.get(name) != wanted.get(name)))
 
@@ -90,9 +74,7 @@ class Range:
         self.command, self.experiment = command, experiment
         self.watched = watched  # folders below the one that it writes
         small.make(os.path.join(self.folder, "set"))
-        with open(os.path.join(self.folder, "still.c"), "w") as file:
-            file.write(STILL_CLOCK)
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", "still.so", "still.c"], cwd=self.folder, check=True)
+        self.environment = weft.environment(self.folder, weft.still_clock(self.folder))
         self.seconds, self.n_writes = 0.0, 0
         self.wanted = self.measure()
 
@@ -108,10 +90,9 @@ class Range:
         return place
 
     def start(self, place):
-        changes = {"LD_PRELOAD": os.path.join(self.folder, "still.so"), "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
         with open(os.path.join(place, "said"), "ab") as said:
             return subprocess.Popen([weft.COMMAND, *self.command, "e.yaml", "-o", "out", "-q"], cwd=place, stdin=subprocess.DEVNULL,
-                                    stdout=subprocess.DEVNULL, stderr=said, env=weft.environment(place, changes))
+                                    stdout=subprocess.DEVNULL, stderr=said, env=self.environment)
 
     def writes(self, place):
         return Writes([os.path.join(place, "out", folder) for folder in self.watched])
@@ -129,7 +110,7 @@ class Range:
         self.seconds = time.monotonic() - begin
         if process.returncode != 0:
             raise RuntimeError(f"weft ended with {process.returncode}: " + open(os.path.join(place, "said")).read())
-        return content_of(os.path.join(place, "out"))
+        return weft.content_of(os.path.join(place, "out"))
 
     def strike(self, place, chance):
         """Runs weft and kills it somewhere; whether it came to that."""
@@ -162,7 +143,7 @@ class Range:
                 if chance.random() < 0.5:
                     break
             code = self.start(place).wait()
-            found = content_of(os.path.join(place, "out"))
+            found = weft.content_of(os.path.join(place, "out"))
             wrong = f"exit code {code}" if code else difference(found, self.wanted)
         except AssertionError as error:
             wrong = str(error)

@@ -66,6 +66,32 @@ def updating_optimizers():
     return found
 
 
+STILL_CLOCK = """\
+#include <time.h>
+int clock_gettime(clockid_t id, struct timespec *t) { (void)id; *t = (struct timespec){0}; return 0; }
+"""
+
+
+def still_clock(folder):
+    """Changes to the environment with which all durations are 0: then nothing that a run leaves differs by seconds. Lives in the folder."""
+    source, library = os.path.join(folder, "still.c"), os.path.join(folder, "still.so")
+    with open(source, "w") as file:
+        file.write(STILL_CLOCK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    return {"LD_PRELOAD": library, "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+
+
+def content_of(folder):
+    """{path: hash} of all that lies in a folder, hidden files too."""
+    found = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = hashlib.sha256(file.read()).hexdigest()
+    return found
+
+
 class Case(unittest.TestCase):
     """A test with a folder of its own, in which the command runs."""
 
