@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SOURCES = ["src", "include", "bench"]
+SOURCES = ["src", "include", "bench", "fuzz"]  # and what the Makefile includes
 OTHERWISE = {"LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "USER": "somebody", "CCACHE_DISABLE": "1"}
 
 

@@ -10,7 +10,7 @@ import subprocess
 import weft
 
 BLOCK = re.compile(r"(<!-- not run: [^>]+ -->\n)?^```(sh|yaml|c)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COPIED = ["src", "include", "tests", "examples", "recipes", "scripts", "bench", "Makefile"]
+COPIED = ["src", "include", "tests", "examples", "recipes", "scripts", "bench", "fuzz", "Makefile"]
 
 
 def documents():
