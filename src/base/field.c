@@ -380,9 +380,14 @@ static const field *find_key(const reader *r, const char *key)
 /* The field of the bare value number `n`, from 0. */
 static const field *find_bare(const reader *r, size_t n)
 {
-    for (const field *f = r->table; f->name != NULL; f++)
-        if (f->flags & FIELD_BARE && n-- == 0)
+    size_t n_before = 0;
+    for (const field *f = r->table; f->name != NULL; f++) {
+        if (!(f->flags & FIELD_BARE))
+            continue;
+        if (n_before == n)
             return f;
+        n_before++;
+    }
     return NULL;
 }
 
