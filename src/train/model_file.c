@@ -116,6 +116,7 @@ static void import_buffers(const node *n, const void *const data[], real *block)
             *element(&rows, b, i) = is_count(&n->buffers[b]) ? (real)*(const int64_t *)data[b] : (real)((const float *)data[b])[i];
 }
 
+/* Without blocks it is only seen whether the file has what the node needs. */
 static weft_status import_node(import *in, const node *n)
 {
     const void *data[MAX(MAX_PARAMS, MAX_BUFFERS)] = {0};
@@ -126,11 +127,13 @@ static weft_status import_node(import *in, const node *n)
         const weft_status one = find_param(in, n, &params[p], &data[p]);
         status = status == WEFT_OK ? one : status;
     }
-    if (status == WEFT_OK && count && in->to->kind == BLOCKS_PARAMS)
+    if (status != WEFT_OK || !count || !in->to->blocks)
+        return status;
+    if (in->to->kind == BLOCKS_PARAMS)
         n->op->pack(n, (const float *const *)data, in->to->blocks[n->index]);
-    else if (status == WEFT_OK && count)
+    else
         import_buffers(n, data, in->to->blocks[n->index]);
-    return status;
+    return WEFT_OK;
 }
 
 weft_status model_import(const weft_model *m, const named_blocks *to, const tensor_file *file, const char *path, weft_error *err)
@@ -329,15 +332,19 @@ static weft_status take(weft_model *m, const tensor_file *file, const char *path
     if (!features)
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "no \"0.weight\" of two dimensions says how many numbers a sample has; is this "
                     "a model of torch.nn.Sequential's form? Then call weft_model_init first");
-    TRY(model_prepare(m, features, err));
+    TRY(m->weights ? model_prepare(m, features, err) : graph_infer(&m->graph, features, err));
     if (file->n_tensors != all_tensors(m))
         fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "the file has %zu tensors, but the model \"%s\" needs %zu", file->n_tensors, m->layers,
              all_tensors(m));
+    /* Parameters get their memory when the file is known to have them. */
+    TRY(model_import(m, &(named_blocks){"", "", BLOCKS_PARAMS, NULL}, file, path, err));
+    TRY(model_import(m, &(named_blocks){"", "", BLOCKS_BUFFERS, NULL}, file, path, err));
+    if (file->n_tensors != all_tensors(m))
+        return WEFT_BAD_INPUT;
+    TRY(model_prepare(m, features, err));
     m->version++;
     TRY(model_import(m, &(named_blocks){"", "", BLOCKS_PARAMS, m->weights}, file, path, err));
     TRY(model_import(m, &(named_blocks){"", "", BLOCKS_BUFFERS, m->buffers}, file, path, err));
-    if (file->n_tensors != all_tensors(m))
-        return WEFT_BAD_INPUT;
     if (scale && (!parse_double(scale, &m->scale) || m->scale <= 0))
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its scale is \"%s\", which is not a number above 0", scale);
     if (task && !task_find(task, &m->task))

@@ -12,7 +12,7 @@ weft_status model_prepare(weft_model *m, size_t features, weft_error *err);
 real **model_blocks(const weft_model *m, block_kind kind, arena *a);
 /* from to to, every block. */
 void model_copy_blocks(const weft_model *m, block_kind kind, real *const *from, real *const *to);
-/* Fills them from a file; a missing or misshapen tensor is a mistake. */
+/* Fills them from a file; a missing or misshapen tensor is a mistake. Without blocks they are only looked for. */
 weft_status model_import(const weft_model *m, const named_blocks *to, const tensor_file *file, const char *path, weft_error *err);
 /* The bytes of a model's file; `path` is for errors. */
 weft_status model_make_file(const weft_model *m, const char *path, bytes *out, weft_error *err);
