@@ -6,7 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { LIMIT = 1 << 24 };
+enum { LIMIT = 1 << 20 };
 
 /* All members after each other. */
 static void check_content(const bytes *packed, const bytes *content)

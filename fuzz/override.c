@@ -5,14 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LINES = 8 };
+enum { MOST_LINES = 4 };
 
-static const char base[] = "data: {set: fashion-mnist, scale: 255}\n"
-                           "model: [linear 8, relu, linear 10]\n"
-                           "optimizer: {name: sgd, lr: 0.1}\n"
-                           "variants:\n"
-                           "  plain: {}\n"
-                           "  other: {optimizer: {name: adam}, schedule: {name: step_lr, step_size: 3}}\n";
+static const char base[] = "data: {set: mnist}\nmodel: [linear 2]\nvariants: {plain: {optimizer: adam}}\n";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -27,8 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     refusal_begin();
     experiment *e = experiment_open("experiment.yaml", overrides, n, &err);
     refusal_end(e ? WEFT_OK : WEFT_BAD_INPUT, &err, size);
-    for (size_t i = 0; e && i < MIN(e->n_variants, 2); i++)
-        CHECK(experiment_settings(e, i, 0, &settings, &err) == WEFT_OK);
+    CHECK(!e || experiment_settings(e, 0, 0, &settings, &err) == WEFT_OK);
     experiment_close(e);
     free(lines);
     return 0;
