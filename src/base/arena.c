@@ -67,12 +67,7 @@ void *arena_array(arena *a, size_t n, size_t bytes_each)
     return checked_mul(n, bytes_each, &size) ? arena_alloc(a, size) : NULL;
 }
 
-char *arena_text(arena *a, const char *string)
-{
-    size_t size = strlen(string) + 1;
-    char *copy = arena_alloc(a, size);
-    return copy ? memcpy(copy, string, size) : NULL;
-}
+char *arena_text(arena *a, const char *string) { return arena_printf(a, "%s", string); }
 
 char *arena_printf(arena *a, const char *format, ...)
 {

@@ -9,6 +9,10 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
+/* A member of a struct, where a table knows its offset. */
+static inline void *member_of(void *of, size_t offset) { return (char *)of + offset; }
+static inline const void *const_member_of(const void *of, size_t offset) { return (const char *)of + offset; }
+
 static inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /* ---- Errors (error.c) ---- */

@@ -110,10 +110,9 @@ weft_status fail_memory(weft_error *err)
 weft_status fail_errno(weft_error *err, const char *file, const char *doing)
 {
     weft_status status = errno == ENOMEM ? WEFT_NO_MEMORY : WEFT_IO;
-    const char *reason = strerror(errno);
     if (doing == NULL)
-        return fail(err, status, (where){.file = file}, "%s", reason);
-    return fail(err, status, (where){.file = file}, "%s: %s", doing, reason);
+        return fail(err, status, (where){.file = file}, "%m");
+    return fail(err, status, (where){.file = file}, "%s: %m", doing);
 }
 
 void warn(text *warnings, where at, const char *format, ...)

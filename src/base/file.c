@@ -57,7 +57,7 @@ static weft_status fail_to_open(const char *path, weft_error *err)
     static const int users[] = {ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, ENXIO /* a socket */};
     for (size_t i = 0; i < COUNT(users); i++)
         if (errno == users[i])
-            return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "cannot open: %s", strerror(errno));
+            return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "cannot open: %m");
     return fail_errno(err, path, "cannot open");
 }
 

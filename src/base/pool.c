@@ -218,11 +218,11 @@ pool *pool_create(int n_threads, weft_error *err)
     memset(p, 0, size);
     p->n_threads = n_threads;
     p->spins = n_threads > cores ? 0 : SPINS;
-    int error = start_workers(p);
-    if (error == 0)
+    errno = start_workers(p);
+    if (errno == 0)
         return p;
-    fail(err, error == ENOMEM ? WEFT_NO_MEMORY : WEFT_IO, (where){0},
-         "cannot start thread %d of %d: %s; use fewer threads", p->n_started + 2, n_threads, strerror(error));
+    fail(err, errno == ENOMEM ? WEFT_NO_MEMORY : WEFT_IO, (where){0},
+         "cannot start thread %d of %d: %m; use fewer threads", p->n_started + 2, n_threads);
     pool_free(p);
     return NULL;
 }
@@ -274,10 +274,12 @@ static int within_quota(int cores)
     for (char *end = group + strlen(group); end != NULL; end = strrchr(group, '/')) {
         *end = '\0';
         snprintf(path, sizeof path, "%s%s/cpu.max", root, group);
-        char limit[64];
-        unsigned long long quota, period;
-        if (read_line(path, "", limit, sizeof limit) && sscanf(limit, "%llu %llu", &quota, &period) == 2 && period > 0)
-            cores = (int)MIN((unsigned long long)cores, MAX((quota + period - 1) / period, 1));
+        char limit[64], *rest = limit;
+        if (!read_line(path, "", limit, sizeof limit))
+            continue;
+        const unsigned long long quota = strtoull(limit, &rest, 10), period = strtoull(rest, NULL, 10);
+        if (period > 0)
+            cores = (int)MIN((unsigned long long)cores, MAX(quota / period + (quota % period > 0), 1));
     }
     return cores;
 }

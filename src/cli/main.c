@@ -1,8 +1,6 @@
 /* The way in. */
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -31,9 +29,9 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     const int code = run_command(argc, argv);
     const bool gone = reader_gone(), lost = ferror(stdout); /* closing it would not tell of that again */
-    const int error = fclose(stdout) != 0 ? errno : 0;
-    if ((!error && !lost) || gone || code != EXIT_DONE)
+    const bool closed = fclose(stdout) == 0;
+    if ((closed && !lost) || gone || code != EXIT_DONE)
         return code;
-    complain_usage("cannot write to standard output: %s", error ? strerror(error) : "a part of it is lost");
+    complain_usage(closed ? "cannot write to standard output: a part of it is lost" : "cannot write to standard output: %m");
     return EXIT_FAILED;
 }

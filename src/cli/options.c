@@ -189,10 +189,10 @@ static const option_spec *option_of(const command *c, int found)
 {
     if (found >= 256)
         return &c->options[found - 256];
-    for (const option_spec *o = c->options; o->name; o++)
-        if (o->letter == found)
-            return o;
-    return NULL;
+    const option_spec *o = c->options;
+    while (o->letter != found)
+        o++;
+    return o;
 }
 
 static int parse_options(const command *c, const char *path, int argc, char **argv, args *a)

@@ -64,7 +64,7 @@ weft_status catalogue_locate(const catalogue_entry *entry, arena *a, const char 
         {xdg ? xdg : environment("HOME"), xdg ? "/weft/" : "/.local/share/weft/"},
         {"/usr/share/datasets", "/"},
     };
-    const char *candidates[COUNT(places)];
+    const char *candidates[COUNT(places)] = {0};
     for (size_t i = 0; i < COUNT(places); i++) {
         const char *base = places[i][0];
         *folder = candidates[i] = arena_printf(a, "%s%s%s", base ? base : "", places[i][1], entry->name);

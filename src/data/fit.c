@@ -108,7 +108,7 @@ static void read_sample(const weft_dataset *data, size_t k, const image_kind *ki
 static weft_status look_at_samples(const weft_dataset *data, image_kind *kind, weft_error *err)
 {
     const size_t n = MIN(data->split[WEFT_TRAIN].n, (size_t)LOOKED_AT);
-    double backgrounds[LOOKED_AT], fills[LOOKED_AT];
+    double backgrounds[LOOKED_AT] = {0}, fills[LOOKED_AT] = {0};
     image one;
     TRY(image_create(data->name, kind->channels, kind->height, kind->width, &one, err));
     for (size_t k = 0; k < n; k++) {
@@ -184,7 +184,7 @@ static void scale_channel(const image *from, size_t channel, box taken, box at, 
 /* Where paper is off the data's background, as in a photograph, brings it there, and leaves the far end of brightness where it is. */
 static double level(double v, double paper, double background)
 {
-    const double far = background < WHITE / 2 ? WHITE : 0, from_far = fabs(paper - far);
+    const double far = 2 * background < WHITE ? WHITE : 0, from_far = fabs(paper - far);
     if (paper == background || from_far < fabs(background - far) / 2)
         return v;
     const double levelled = far + (v - far) * fabs(background - far) / from_far;

@@ -41,7 +41,7 @@ static bool comes_word(cursor *c, const char *word)
 /* A string in quotes, without escapes. */
 static bool read_quoted(cursor *c, char *out, size_t size)
 {
-    const char quote = comes(c, '\'') ? '\'' : comes(c, '"') ? '"' : '\0';
+    const int quote = comes(c, '\'') ? '\'' : comes(c, '"') ? '"' : '\0';
     size_t n = 0;
     while (quote && c->at < c->end && *c->at != quote && n + 1 < size)
         out[n++] = *c->at++;

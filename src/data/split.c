@@ -34,12 +34,12 @@ static weft_status to_float(const char *path, array_file *array, size_t features
     size_t n = shape_numbers(&array->shape), width = dtype_bytes(array->type);
     bytes block = array->block;
     const bool in_place = array->type == DTYPE_F32 && array->data_offset % sizeof(float) == 0;
-    float *to = (float *)(void *)(block.data + array->data_offset);
+    float *to = member_of(block.data, array->data_offset);
     if (!in_place) {
         block = (bytes){malloc(n * sizeof *to), n * sizeof *to};
         if (!block.data)
             return fail_memory(err);
-        to = (float *)block.data;
+        to = member_of(block.data, 0);
     }
     weft_status status = WEFT_OK;
     for (size_t i = 0; i < n && status == WEFT_OK; i++) {

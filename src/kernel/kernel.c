@@ -533,7 +533,7 @@ static void hits_run(const call *c, size_t begin, size_t end)
 {
     const batch *source = *c->source;
     for (size_t r = begin; r < end; r++) {
-        *panel_row(&c->out[0], 0, r) = (int32_t)largest_in_row(&c->in[0], r) == source->labels[source->index ? source->index[r] : r];
+        *panel_row(&c->out[0], 0, r) = (int32_t)largest_in_row(&c->in[0], r) == source->labels[source->index ? source->index[r] : r] ? 1 : 0;
     }
 }
 

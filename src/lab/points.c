@@ -41,8 +41,8 @@ static int decimals_of(double width)
 {
     enum { MOST = 300 };
     int n = 0;
-    for (; width < 1000 && n < MOST; width *= 10)
-        n++;
+    for (; width < 1000 && n < MOST; n++)
+        width *= 10;
     return n;
 }
 

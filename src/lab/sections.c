@@ -73,7 +73,8 @@ static bool has_right_kind(const section *section, const setting *s) { return se
 const setting *sections_find(const setting *all, const char *name, bool *wrong)
 {
     const setting *s = setting_find(all, name);
-    *wrong = s && !has_right_kind(section_named(name), s);
+    const section *section = section_named(name);
+    *wrong = s && !(section && has_right_kind(section, s));
     return *wrong ? NULL : s;
 }
 

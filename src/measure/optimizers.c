@@ -21,11 +21,10 @@ static const optim bare = {.name = "nothing", .begin = bare_begin, .update = bar
 /* The step of a one-layer network that makes the weight gradient and moves the weights. */
 static const step *updating_step(const plan *p)
 {
-    const step *found = NULL;
-    for (size_t i = 0; i < plan_n_steps(p); i++)
-        if (plan_step(p, i)->updates)
-            found = plan_step(p, i);
-    return found;
+    size_t last = plan_n_steps(p) - 1;
+    while (last > 0 && !plan_step(p, last)->updates)
+        last--;
+    return plan_step(p, last);
 }
 
 /* seconds: [teams] */
@@ -97,7 +96,7 @@ typedef struct telling {
 static weft_status measure_subject(const telling *to, subject *s, const char *spec, weft_error *err)
 {
     const measure *m = to->m;
-    double fused[MAX_TEAMS], without[MAX_TEAMS], each[MAX_TEAMS];
+    double fused[MAX_TEAMS] = {0}, without[MAX_TEAMS] = {0}, each[MAX_TEAMS] = {0};
     const size_t weights = s->model->graph.n_parameters;
     TRY(time_update(m, s, subject_still_optimizer(s), fused, err));
     TRY(time_update(m, s, &(optimizer){.kind = &bare}, without, err));

@@ -90,7 +90,7 @@ weft_status optimizer_read(optimizer *o, const setting *map, isa level, arena *a
         return fail_memory(err);
     o->fields = fields;
     TRY(fields_read(o->table, map, what, skip, fields, a, err));
-    o->no_decay = ((const decay_settings *)((const char *)fields + common_offset(o->kind)))->no_decay;
+    o->no_decay = ((const decay_settings *)const_member_of(fields, common_offset(o->kind)))->no_decay;
     o->lr = ((const optim_fields *)fields)->lr;
     o->maximize = ((const optim_fields *)fields)->maximize;
     count_states(o);
@@ -112,7 +112,7 @@ bool optimizer_set_momentum(optimizer *o, double momentum)
 {
     for (const field *f = o->kind->fields; f->name; f++)
         if (strcmp(f->name, "momentum") == 0 || strcmp(f->name, "betas") == 0) {
-            *(double *)((char *)o->fields + f->offset) = momentum;
+            *(double *)member_of(o->fields, f->offset) = momentum;
             count_states(o);
             return true;
         }
@@ -197,7 +197,7 @@ void optimizer_begin(optimizer *o)
     begin(o, o->fields, o->lr, o->hyper);
     if (decay && o->groups) {
         memcpy(o->no_decay_fields, o->fields, o->kind->fields_bytes);
-        *(double *)((char *)o->no_decay_fields + decay->offset) = 0;
+        *(double *)member_of(o->no_decay_fields, decay->offset) = 0;
     }
     for (optim_group *g = o->groups; g; g = g->next)
         begin(o, decay && !g->decays ? o->no_decay_fields : o->fields, o->lr * g->lr, g->hyper);

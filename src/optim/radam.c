@@ -32,7 +32,7 @@ static void begin(const void *fields_in, double lr, uint64_t t, real *hyper)
     const double kept = power(f->betas[1], t), rectify = rectification(f, t, kept), correct = 1 - power(f->betas[0], t);
     begin_moments(&f->all, f->betas, f->eps, t, hyper);
     hyper[STEP] = (real)(lr / correct * (rectify > 0 ? rectify * __builtin_sqrt(1 - kept) : 1));
-    hyper[ROOT] = rectify > 0; /* eps belongs to the root before its correction; and without a root, what is divided by is 1 */
+    hyper[ROOT] = rectify > 0 ? 1 : 0; /* eps belongs to the root before its correction; and without a root, what is divided by is 1 */
     hyper[EPS] = rectify > 0 ? (real)f->eps : 1;
 }
 

@@ -39,7 +39,7 @@ class_score evaluation_macro(const evaluation_record *e)
         mean.f1 += e->classes[i].f1;
     }
     for (size_t i = 0; i < COUNT(class_keys) && mean.n; i++)
-        *(double *)((char *)&mean + class_keys[i].offset) /= (double)mean.n;
+        *(double *)member_of(&mean, class_keys[i].offset) /= (double)mean.n;
     return mean;
 }
 

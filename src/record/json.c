@@ -73,7 +73,7 @@ weft_status json_read_real(const json_reader *r, const json_t *object, const cha
 weft_status json_read_reals(const json_reader *r, const json_t *object, const json_key *keys, size_t n, bool needed, void *of)
 {
     for (size_t i = 0; i < n; i++)
-        TRY(json_read_real(r, object, keys[i].name, needed, (double *)((char *)of + keys[i].offset)));
+        TRY(json_read_real(r, object, keys[i].name, needed, member_of(of, keys[i].offset)));
     return WEFT_OK;
 }
 

@@ -12,7 +12,7 @@ typedef struct json_key {
     size_t offset;
 } json_key;
 
-static inline double json_real_of(const json_key *key, const void *of) { return *(const double *)((const char *)of + key->offset); }
+static inline double json_real_of(const json_key *key, const void *of) { return *(const double *)const_member_of(of, key->offset); }
 
 /* ---- Writing ---- */
 

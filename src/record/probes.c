@@ -40,7 +40,7 @@ static void print_histograms(const layer_probe *l, text *t)
 {
     bool first = true;
     for (size_t i = 0; i < COUNT(layer_histograms); i++) {
-        const probe_histogram *h = (const probe_histogram *)((const char *)l + layer_histograms[i].offset);
+        const probe_histogram *h = const_member_of(l, layer_histograms[i].offset);
         if (is_empty(h))
             continue;
         text_printf(t, "%s\"%s\": {\"from\": ", first ? ", \"histograms\": {" : ", ", layer_histograms[i].name);
@@ -132,7 +132,7 @@ static weft_status read_layer(const json_reader *r, const json_t *object, layer_
     TRY(json_read_reals(r, object, layer_numbers, COUNT(layer_numbers), false, l));
     for (size_t i = 0; i < COUNT(layer_histograms); i++)
         TRY(read_histogram(r, json_object_get(histograms, layer_histograms[i].name), layer_histograms[i].name,
-                           (probe_histogram *)((char *)l + layer_histograms[i].offset)));
+                           member_of(l, layer_histograms[i].offset)));
     return WEFT_OK;
 }
 

@@ -123,7 +123,7 @@ bool task_find(const char *name, weft_task *found)
 double metrics_score(const weft_metrics *m, weft_split split)
 {
     const task_words *w = &known_tasks[m->task];
-    return (*w->unit ? 100 : 1) * *(const double *)((const char *)m + (split == WEFT_TRAIN ? w->train : w->val));
+    return (*w->unit ? 100 : 1) * *(const double *)const_member_of(m, split == WEFT_TRAIN ? w->train : w->val);
 }
 
 const char *score_print(weft_task task, double score, char buffer[32])
@@ -357,7 +357,7 @@ static weft_status metrics_values(const json_t *root, where at, size_t after, we
         if (!json_is_number(value) && !json_is_null(value))
             return fail(err, WEFT_BAD_INPUT, at, "'%s' is %s; it must be a number or null", key->name,
                         value ? json_kind(value) : "missing");
-        double *place = (double *)((char *)m + key->offset);
+        double *place = member_of(m, key->offset);
         *place = json_is_null(value) ? NAN : json_number_value(value);
     }
     return WEFT_OK;

@@ -15,7 +15,7 @@ typedef struct metrics_key {
 
 extern const metrics_key metrics_keys[]; /* ends with a NULL name */
 static inline bool metrics_has(const metrics_key *key, weft_task task) { return key->tasks >> task & 1; }
-static inline double metrics_value(const metrics_key *key, const weft_metrics *m) { return *(const double *)((const char *)m + key->offset); }
+static inline double metrics_value(const metrics_key *key, const weft_metrics *m) { return *(const double *)const_member_of(m, key->offset); }
 
 /* Those that may be watched for getting better: losses, which fall, and what rises. Ends with NULL. */
 extern const char *const watched_metrics[];

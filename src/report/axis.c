@@ -6,7 +6,7 @@
 #define FEW_TICKS 6
 #define FEW_EPOCHS 12
 #define NEAR 0.04 /* of a step */
-#define SMALLEST_POWER -300.0
+#define SMALLEST_POWER (-300.0)
 #define LARGEST_POWER 308.0
 
 /* The smallest of 1, 2, 5, 10, 20, … times a power of ten that cuts `range` into at most n parts. */
@@ -46,8 +46,8 @@ static axis loose(double min, double max, double least, double most)
         last++;
     axis x = {.min = first * step, .max = last * step};
     x.decimals = x.max >= 1e5 || step < 1e-5 ? -1 : (int)fmax(0, -floor(log10(step) + 1e-9));
-    for (double i = first; i <= last; i++)
-        add_tick(&x, i * step);
+    for (int i = 0; first + i <= last; i++)
+        add_tick(&x, (first + i) * step);
     return x;
 }
 
@@ -96,9 +96,10 @@ axis axis_epochs(double first, double last)
         step = fmax(5, nice_step(n, FEW_EPOCHS));
     if (step > 1)
         add_tick(&x, x.min); /* where the lines begin */
-    for (double tick = ceil(x.min / step) * step; tick <= x.max; tick += step)
-        if (x.n_ticks == 0 || (tick - x.ticks[x.n_ticks - 1]) >= 0.6 * step)
-            add_tick(&x, tick);
+    const double lowest = ceil(x.min / step);
+    for (int i = 0; (lowest + i) * step <= x.max; i++)
+        if (x.n_ticks == 0 || (lowest + i) * step - x.ticks[x.n_ticks - 1] >= 0.6 * step)
+            add_tick(&x, (lowest + i) * step);
     /* Points keep off the plot's edges. */
     double room = n > 0 ? 0.03 * n : 0.5;
     x.min -= room;

@@ -119,12 +119,13 @@ plain_model plain_model_of(const char *model)
     piece layers[MAX_LAYERS];
     const size_t n = split_layers(model, layers);
     for (size_t i = 0; i < n; i++) {
-        char layer[32], rest;
-        unsigned long size;
+        static const char linear[] = "linear ";
+        char layer[32];
+        uint64_t size;
         if (layers[i].length >= (int)sizeof layer)
             return none;
         snprintf(layer, sizeof layer, "%.*s", layers[i].length, layers[i].at);
-        if (i % 2 == 0 && sscanf(layer, "linear %lu%c", &size, &rest) != 1)
+        if (i % 2 == 0 && (strncmp(layer, linear, strlen(linear)) != 0 || !parse_u64(layer + strlen(linear), &size)))
             return none;
         if (i % 2 == 0)
             continue;

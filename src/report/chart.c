@@ -356,7 +356,8 @@ static void draw_legend(cairo_t *cr, const figure *f)
     for (size_t i = 0; i < f->n_legend; i++) {
         const series *s = &f->legend[i];
         double x = f->legend_box.x + (double)(i % f->legend_columns) * column;
-        double y = f->legend_box.y + ((double)(i / f->legend_columns) + 0.5) * LEGEND_ROW;
+        const size_t row = i / f->legend_columns;
+        double y = f->legend_box.y + ((double)row + 0.5) * LEGEND_ROW;
         if (s->low) {
             ink_color(cr, look_color(s->look, false), 0.18);
             cairo_rectangle(cr, x, y - 6, SWATCH, 12);

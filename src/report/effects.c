@@ -169,14 +169,16 @@ void parallel_draw(cairo_t *cr, const void *of)
 
 void main_effects_size(const effects *e, picture *p)
 {
+    const size_t rows = (e->n_axes - 1 + COLUMNS - 1) / COLUMNS;
     p->width = WIDTH;
-    p->height = 2 * MARGIN + ROW_HEIGHT * (double)((e->n_axes - 1 + COLUMNS - 1) / COLUMNS);
+    p->height = 2 * MARGIN + ROW_HEIGHT * (double)rows;
 }
 
 static box panel_box(size_t i)
 {
     const double width = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * PANEL_GAP) / COLUMNS;
-    const double left = MARGIN + (double)(i % COLUMNS) * (width + PANEL_GAP), top = MARGIN + (double)(i / COLUMNS) * ROW_HEIGHT;
+    const size_t row = i / COLUMNS, column = i % COLUMNS;
+    const double left = MARGIN + (double)column * (width + PANEL_GAP), top = MARGIN + (double)row * ROW_HEIGHT;
     return (box){left + PANEL_LEFT, top + 24, width - PANEL_LEFT, PANEL_HEIGHT};
 }
 

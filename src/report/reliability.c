@@ -95,13 +95,13 @@ static void draw_axes(cairo_t *cr, box plot, const char *share)
 static void draw_legend(cairo_t *cr, double x, double y)
 {
     static const char *const words[] = {"too low", "too high", "95 % interval"};
-    for (size_t i = 0; i < COUNT(words); i++, x += 80) {
-        const box swatch = {x, y - 9, 12, 10};
+    for (size_t i = 0; i < COUNT(words); i++) {
+        const box swatch = {x + 80 * (double)i, y - 9, 12, 10};
         if (i < 2)
             fill(cr, look_color((unsigned)i, false), 0.4, swatch);
         else
             draw_interval(cr, swatch);
-        ink_text(cr, tick_ink, x + 18, y, 0, words[i]);
+        ink_text(cr, tick_ink, swatch.x + 18, y, 0, words[i]);
     }
 }
 

@@ -62,7 +62,7 @@ static result result_of(const variant *v)
 {
     result r = {.variant = v};
     for (const measure *m = measures; m->name; m++)
-        *(spread *)((char *)&r + m->offset) = spread_none();
+        *(spread *)member_of(&r, m->offset) = spread_none();
     for (size_t i = 0; i < v->n_runs; i++)
         if (!run_diverged(v->runs[i]))
             add_run(&r, v->runs[i]);

@@ -86,7 +86,8 @@ void tiles_draw(cairo_t *cr, const void *of)
 {
     const tiles *t = of;
     for (size_t i = 0; i < t->n; i++) {
-        const box at = {MARGIN + (double)(i % t->columns) * (t->side + GAP), MARGIN + (double)(i / t->columns) * row_height(t), t->side,
+        const size_t row = i / t->columns, column = i % t->columns;
+        const box at = {MARGIN + (double)column * (t->side + GAP), MARGIN + (double)row * row_height(t), t->side,
                         t->side * (double)t->height / (double)t->width};
         pixels_draw(cr, t->pixels + i * t->height * t->width, t->height, t->width, at);
         cairo_set_line_width(cr, 0.5);

@@ -89,7 +89,7 @@ typedef struct measure {
 } measure;
 
 extern const measure measures[]; /* ends with a NULL name */
-static inline const spread *measure_of(const measure *m, const result *r) { return (const spread *)((const char *)r + m->offset); }
+static inline const spread *measure_of(const measure *m, const result *r) { return const_member_of(r, m->offset); }
 
 typedef struct results {
     size_t n;

@@ -87,7 +87,7 @@ const field *scheduler_table(const schedule *kind, void **values, arena *a)
 
 static const schedule_common *common_of(const scheduler *s)
 {
-    return (const schedule_common *)((const char *)s->values + common_offset(s->kind));
+    return const_member_of(s->values, common_offset(s->kind));
 }
 
 static bool counts_steps(const scheduler *s) { return strcmp(common_of(s)->by, "step") == 0; }
@@ -161,9 +161,11 @@ wide schedule_power(wide base, double exponent)
     uint64_t whole = (uint64_t)exponent;
     const double rest = exponent - (double)whole;
     wide result = rest > 0 ? Sleef_cinz_powd1_u10purec((double)base, rest) : 1;
-    for (; whole; whole >>= 1, base *= base)
+    for (; whole; whole >>= 1) {
         if (whole & 1)
             result *= base;
+        base *= base;
+    }
     return result;
 }
 

@@ -19,7 +19,8 @@ static const char *const cases[] = {"step_lr 10", "step_lr 7 gamma=0.5", "step_l
 static double rate(const void *fields_in, double base_lr, uint64_t t)
 {
     const step_lr_fields *f = fields_in;
-    return (double)(base_lr * schedule_power(f->gamma, (double)(t / f->step_size)));
+    const uint64_t n_steps = t / f->step_size;
+    return (double)(base_lr * schedule_power(f->gamma, (double)n_steps));
 }
 
 const schedule schedule_step_lr = {

@@ -64,7 +64,7 @@ static weft_status evaluate_piece(weft_trainer *t, const batch *b, evaluation *e
     const operand losses = plan_losses(p);
     for (size_t r = 0; r < b->n; r++)
         e->loss += (double)*panel_row(&losses, 0, r);
-    if (t->loss->targets == TARGET_CLASS)
+    if (b->labels && t->loss->targets == TARGET_CLASS)
         count_classes(t, p, b, e);
     if (e->outputs)
         keep_outputs(p, b, e);

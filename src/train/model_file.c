@@ -175,8 +175,6 @@ static const struct {
     {"fill", offsetof(image_kind, fill), 1e-3, 1},
 };
 
-static double *image_number(const image_kind *image, size_t key) { return (double *)((char *)image + image_keys[key].offset); }
-
 /* "": its samples are no pictures. NULL: no memory. */
 static const char *image_json(const image_kind *image, arena *a)
 {
@@ -186,7 +184,7 @@ static const char *image_json(const image_kind *image, arena *a)
         return "";
     text_printf(&t, "{\"channels\":%zu,\"height\":%zu,\"width\":%zu", image->channels, image->height, image->width);
     for (size_t i = 0; i < COUNT(image_keys); i++)
-        text_printf(&t, ",\"%s\":%s", image_keys[i].name, print_double(*image_number(image, i), number));
+        text_printf(&t, ",\"%s\":%s", image_keys[i].name, print_double(*(const double *)const_member_of(image, image_keys[i].offset), number));
     text_add(&t, "}");
     const char *json = t.failed ? NULL : arena_text(a, t.data);
     text_free(&t);
@@ -313,7 +311,7 @@ static weft_status read_image(weft_model *m, const char *note, const char *path,
         const json_t *value = json_object_get(object, image_keys[i].name);
         const double number = json_number_value(value);
         good = json_is_number(value) && number >= image_keys[i].min && number <= image_keys[i].max;
-        *image_number(&image, i) = number;
+        *(double *)member_of(&image, image_keys[i].offset) = number;
     }
     json_decref(object);
     if (!good || image.black == image.white)

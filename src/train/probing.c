@@ -82,8 +82,8 @@ static double slope_at(const node *n, double x) { return fabs(n->op->slope(x, n-
 static double largest_slope(const node *n)
 {
     double largest = 0;
-    for (double x = -8; x <= 8; x += 0.25)
-        largest = MAX(largest, slope_at(n, x));
+    for (int quarters = -32; quarters <= 32; quarters++)
+        largest = MAX(largest, slope_at(n, quarters / 4.0));
     return largest;
 }
 
