@@ -32,14 +32,15 @@ static weft_status read_finding(const json_reader *r, const json_t *object, find
 {
     if (!json_is_object(object))
         return json_wrong(r, "findings", object, "objects");
-    const json_t *evidence = json_object_get(object, "evidence");
+    json_t *evidence = json_object_get(object, "evidence");
     TRY(json_read_text(r, object, "name", &f->name));
     TRY(json_read_real(r, object, "confidence", true, &f->confidence));
     TRY(json_read_text(r, object, "sentence", &f->sentence));
     TRY(json_read_text(r, object, "remedy", &f->remedy));
     if (!json_is_object(evidence))
         return json_wrong(r, "evidence", evidence, "an object");
-    char *printed = json_dumps(evidence, 0);
+    json_begin();
+    char *printed = json_end(json_incref(evidence), 0);
     f->evidence = printed ? arena_text(r->memory, printed) : NULL;
     free(printed);
     return f->evidence ? WEFT_OK : fail_memory(r->err);

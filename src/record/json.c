@@ -1,6 +1,5 @@
 /* Pieces of JSON, and files of it. */
 #include "record/json.h"
-#include "tensor/tensor.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,18 +22,18 @@ void json_add_reals(text *t, const json_key *keys, size_t n, const void *of)
 void json_add_text(text *t, const char *string)
 {
     text clean = {0};
+    json_begin();
     json_t *value = json_string(string);
     if (!value) { /* bytes that are not UTF-8, from a command line */
         text_add_escaped(&clean, string);
         value = clean.failed ? NULL : json_string(clean.data ? clean.data : "");
     }
-    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    char *quoted = json_end(value, JSON_ENCODE_ANY);
     if (quoted)
         text_add(t, quoted);
     else
         t->failed = true;
     free(quoted);
-    json_decref(value);
     text_free(&clean);
 }
 

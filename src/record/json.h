@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "record/record.h"
+#include "tensor/tensor.h"
 
 /* A double of a struct, under its name. */
 typedef struct json_key {

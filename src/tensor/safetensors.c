@@ -107,14 +107,13 @@ static weft_status print_header(const tensor_file *file, char **out, size_t *dat
 {
     if (file->n_tensors > MAX_TENSORS)
         return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "a file can hold at most %d tensors", MAX_TENSORS);
+    json_begin();
     json_t *header = json_object();
     weft_status status = header ? add_notes(header, file, path, err) : fail_memory(err);
     for (size_t i = 0; status == WEFT_OK && i < file->n_tensors; i++)
         status = add_tensor(header, &file->tensors[i], data_bytes, path, err);
-    if (status == WEFT_OK && (*out = json_dumps(header, JSON_COMPACT)) == NULL)
-        status = fail_memory(err);
-    json_decref(header);
-    return status;
+    *out = json_end(header, JSON_COMPACT);
+    return status == WEFT_OK && *out == NULL ? fail_memory(err) : status;
 }
 
 /* Where the 64 digits of the header's own "sha256" are: the text of a note cannot look like it, because its quotes
