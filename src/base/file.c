@@ -51,13 +51,20 @@ static weft_status read_all(int fd, const char *path, size_t limit, bytes *out, 
     return WEFT_OK;
 }
 
+static bool leads_nowhere(int error)
+{
+    static const int users[] = {ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG};
+    size_t i = 0;
+    while (i < COUNT(users) && error != users[i])
+        i++;
+    return i < COUNT(users);
+}
+
 /* A name that leads nowhere is the user's mistake; other failures are the system's. */
 static weft_status fail_to_open(const char *path, weft_error *err)
 {
-    static const int users[] = {ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, ENXIO /* a socket */};
-    for (size_t i = 0; i < COUNT(users); i++)
-        if (errno == users[i])
-            return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "cannot open: %m");
+    if (leads_nowhere(errno))
+        return fail(err, WEFT_BAD_INPUT, (where){.file = path}, "cannot open: %m");
     return fail_errno(err, path, "cannot open");
 }
 
@@ -132,6 +139,9 @@ static bool write_all(int fd, const unsigned char *data, size_t size)
     }
     return true;
 }
+
+/* Where a signal comes in between, the file is closed all the same: Linux lets go of it first. */
+static bool close_file(int fd) { return close(fd) == 0 || errno == EINTR; }
 
 /* Finds out that a disk is full before anything is written, where the file system can tell. */
 static bool set_aside(int fd, size_t size)
@@ -211,7 +221,7 @@ static weft_status temporary_fill(const place *p, int fd, const void *data, size
     /* Where the mask took away permissions that the old file had. Without them the new one is only more private. */
     if (p->replaces)
         fchmod(fd, p->mode);
-    if (close(fd) != 0 && status == WEFT_OK)
+    if (!close_file(fd) && status == WEFT_OK)
         status = fail_errno(err, p->path, "cannot close");
     return status;
 }
@@ -272,14 +282,13 @@ weft_status file_append(const char *path, const void *data, size_t size, weft_er
     struct stat st;
     weft_status status = WEFT_OK;
     TRY(open_to_append(path, &fd, &st, err));
-    if (!write_all(fd, data, size)) {
+    if (!write_all(fd, data, size))
         status = fail_errno(err, path, "cannot append");
-        /* Half a line would spoil the next one as well. */
-        if (ftruncate(fd, st.st_size) != 0)
-            fail_errno(err, path, "cannot take back what was appended");
-    }
-    if (close(fd) != 0 && status == WEFT_OK)
+    if (!close_file(fd) && status == WEFT_OK)
         status = fail_errno(err, path, "cannot close");
+    /* Half a line would spoil the next one as well, and a whole one would stand there twice when it is tried again. */
+    if (status != WEFT_OK && truncate(path, st.st_size) != 0)
+        fail_errno(err, path, "cannot take back what was appended");
     return status;
 }
 
@@ -295,10 +304,11 @@ weft_status file_sync(const char *path, weft_error *err)
 
 /* ---- Folders and paths ---- */
 
+/* Where the system cannot tell, the answer is yes: nothing is taken for free to be written over, and whoever opens it hears why. */
 static bool has_kind(const char *path, mode_t kind)
 {
     struct stat st;
-    return stat(path, &st) == 0 && (st.st_mode & S_IFMT) == kind;
+    return stat(path, &st) == 0 ? (st.st_mode & S_IFMT) == kind : !leads_nowhere(errno);
 }
 
 bool file_exists(const char *path)
