@@ -1,4 +1,5 @@
 /* PNG, by libpng. */
+#include <errno.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -95,10 +96,11 @@ static weft_status read_rows(reader *r)
 static weft_status run(reader *r, size_t channels)
 {
     if (setjmp(png_jmpbuf(r->png))) {
-        if (strcmp(r->mistake, "Out of memory") == 0)
+        if (errno == ENOMEM) /* libpng and zlib have many words for it */
             return fail_memory(r->err);
         return fail(r->err, WEFT_BAD_INPUT, (where){.file = r->name}, "byte %zu: damaged PNG: %s; fetch or save it again", r->used, r->mistake);
     }
+    errno = 0;
     png_set_benign_errors(r->png, 0);
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1); /* what is beside the pixels is not even unpacked */
     png_set_read_fn(r->png, r, give_bytes);
