@@ -74,6 +74,8 @@ int complain(const weft_error *err);
 int exit_code(weft_status status);
 /* The same for a mistake of the command line. */
 int complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints a text and frees it. Where memory ran out while it grew, that is complained about, and the command fails. */
+void show_text(text *t);
 /* Prints what was built since json_begin and releases it; complains where memory ran out. Returns the exit code. */
 int print_built(struct json_t *root, size_t flags);
 /* Prints every line as "weft: warning: …", also where --quiet or --json is given. */

@@ -216,8 +216,7 @@ static int report(const comparison *c, const char *folder, const report_view *wa
         report_summary(records, n, view, form, &t);
     if (n && form == REPORT_TEXT)
         report_all_findings(records, found, n, &t);
-    printf("%s", t.data ? t.data : "");
-    text_free(&t);
+    show_text(&t);
     return EXIT_DONE;
 }
 

@@ -45,8 +45,9 @@ static void print_targets(const weft_dataset *d)
                 snprintf(cell, sizeof cell, "%g to %g, %g", min, max, mean);
             text_printf(&line, s + 1 < WEFT_N_SPLITS ? "  %-29s" : "  %s", cell);
         }
-        printf("%6zu%s\n", t, line.data ? line.data : "");
-        text_free(&line);
+        printf("%6zu", t);
+        text_add(&line, "\n");
+        show_text(&line);
     }
 }
 

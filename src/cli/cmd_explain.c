@@ -28,8 +28,7 @@ static int explain_scaling(const args *a)
     if (a->output && report_scaling_figure(a->output, &err) != WEFT_OK)
         return complain(&err);
     report_scaling(&t);
-    printf("%s", t.data ? t.data : "");
-    text_free(&t);
+    show_text(&t);
     if (a->output)
         printf("wrote %s\n", a->output);
     else
@@ -41,8 +40,9 @@ static int explain_diagnosis(const diagnosis *d)
 {
     text t = {0};
     text_add_wrapped(&t, d->about);
-    printf("%s: %s\n\n  %s\n", d->name, d->help, t.data ? t.data : "");
-    text_free(&t);
+    printf("%s: %s\n\n  ", d->name, d->help);
+    show_text(&t);
+    printf("\n");
     return EXIT_DONE;
 }
 

@@ -64,8 +64,11 @@ static void print_default(const field *f)
     }
     fields_default(one, room);
     fields_print(one, room, "%.0s%s", "", &t);
-    printf("%s%s%s", t.data ? "`" : "", t.data ? t.data : "none", t.data ? "`" : "");
-    text_free(&t);
+    const char *quote = t.length ? "`" : "";
+    printf("%s", quote);
+    text_add(&t, t.length ? "" : "none");
+    show_text(&t);
+    printf("%s", quote);
 }
 
 /* A bar would end the cell. */

@@ -57,10 +57,10 @@ static int summarise(args *a, const run_settings *s)
         (a->json ? print_json : print_layers)(m, s, batch, plan_flops(p), plan_arena_bytes(p));
         text steps = {0};
         if (a->plan) {
+            text_add(&steps, "\n");
             plan_print(p, &steps);
-            printf("\n%s", steps.data ? steps.data : "");
         }
-        text_free(&steps);
+        show_text(&steps);
         code = EXIT_DONE;
     } else
         code = complain(&err);

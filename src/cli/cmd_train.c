@@ -87,8 +87,7 @@ static void print_findings(const findings *found)
 {
     text t = {0};
     report_findings(found, &t);
-    printf("%s", t.data ? t.data : "");
-    text_free(&t);
+    show_text(&t);
 }
 
 static int train(args *a, experiment *e, size_t variant)

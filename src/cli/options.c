@@ -48,6 +48,18 @@ int complain(const weft_error *err)
     return err->count ? exit_code(err->status) : EXIT_FAILED;
 }
 
+static bool text_lost;
+
+void show_text(text *t)
+{
+    if (t->failed) {
+        complain(&(weft_error){0});
+        text_lost = true;
+    } else if (t->length)
+        fputs(t->data, stdout);
+    text_free(t);
+}
+
 int print_built(struct json_t *root, size_t flags)
 {
     char *printed = json_end(root, flags);
@@ -258,6 +270,8 @@ static int run_parsed(const command *c, const char *path, int argc, char **argv)
         code = complain_usage("weft %s takes %s; what is \"%s\"?", path, c->words ? c->words : "no words", a.words[c->max_words]);
     else if (code == EXIT_DONE)
         code = c->run(&a);
+    if (code == EXIT_DONE && text_lost)
+        code = EXIT_FAILED;
     arena_deinit(&a.memory);
     return code;
 }
