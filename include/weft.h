@@ -137,6 +137,7 @@ WEFT_API weft_status weft_model_init(weft_model *model, size_t features, uint64_
 /* safetensors, with the names and shapes of torch.nn.Sequential: "0.weight" [out, in], "0.bias" [out], … Saving
  * replaces the file at once or not at all. */
 WEFT_API weft_status weft_model_save(const weft_model *model, const char *path, weft_error *err);
+/* Refuses parameters that are not finite. */
 WEFT_API weft_status weft_model_load(weft_model *model, const char *path, weft_error *err);
 /* A model from a file that weft wrote: its layers, parameters, scale and class names. */
 WEFT_API weft_model *weft_model_open(const char *path, weft_error *err);

@@ -323,7 +323,7 @@ static void excess_is_refused(void **state)
     put_repeated("{\"a\":[0", ",0", 1000000, "]}");
     expect_refused("wide", "far more");
     put_repeated("{\"a\":0", ",\"b\":{}", 200000, "}");
-    expect_refused("many", "more than 100000 tensors");
+    expect_refused("many", "more than 20000 tensors");
     put_repeated("{\"", "x", 5000, "\":" T("U8", "[0]", "[0,0]") "}");
     expect_refused("long name", "longer than");
     put_repeated("{\"", "x", 4096, "\":" T("U8", "[0]", "[0,0]") "}");

@@ -53,7 +53,7 @@ static weft_status read_all(int fd, const char *path, size_t limit, bytes *out, 
 
 static bool leads_nowhere(int error)
 {
-    static const int users[] = {ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG};
+    static const int users[] = {ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, ENXIO /* a socket */};
     size_t i = 0;
     while (i < COUNT(users) && error != users[i])
         i++;

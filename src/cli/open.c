@@ -18,7 +18,13 @@ weft_model *open_model(args *a, const char **path, weft_error *err)
         *path = path_join(&a->memory, *path, a->best ? "best.safetensors" : "model.safetensors");
     if (!*path)
         fail_memory(err);
-    return *path ? weft_model_open(*path, err) : NULL;
+    weft_model *m = *path ? weft_model_open(*path, err) : NULL;
+    text warnings = {0};
+    if (m && m->odd)
+        warn(&warnings, (where){.file = *path}, "%s", m->odd);
+    print_warnings(warnings.data ? warnings.data : "");
+    text_free(&warnings);
+    return m;
 }
 
 const char *trailing_option(bool allow_trailing) { return allow_trailing ? " --allow-trailing" : ""; }

@@ -21,7 +21,7 @@ enum {
     LENGTH_BYTES = 8,
     DIGEST_CHARS = 64,
     MAX_DEPTH = 64,
-    MAX_TENSORS = 100000,
+    MAX_TENSORS = 20000, /* what the parser makes of so many, with the numbers that each may have, is less than 32 MiB */
     MAX_NAME_BYTES = 4096,
     MAX_VALUES_EACH = 16, /* of a tensor: its name, three keys, a type, dimensions, two offsets */
     MAX_NOTE_VALUES = 100000,

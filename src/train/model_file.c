@@ -1,5 +1,6 @@
 /* Models on disk: safetensors with torch.nn.Sequential's names; what else a model needs to predict stands in its notes. */
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,7 +153,7 @@ static size_t all_tensors(const weft_model *m) { return model_tensors(m, BLOCKS_
 
 /* ---- Notes ---- */
 
-enum { MAX_NOTES = 9 };
+enum { MAX_NOTES = 9, FORMAT = 1 };
 
 static char *classes_json(const weft_model *m)
 {
@@ -204,7 +205,7 @@ static weft_status make_file(const weft_model *m, const char *path, bytes *out, 
         model_export(m, &(named_blocks){"", "", BLOCKS_BUFFERS, m->buffers}, tensors, &file.n_tensors, a) != WEFT_OK)
         return fail_memory(err);
     const char *const all[][2] = {
-        {"weft.format", "1"},
+        {"weft.format", arena_printf(a, "%d", FORMAT)},
         {"weft.layers", m->layers},
         {"weft.features", arena_printf(a, "%zu", m->graph.in)},
         {"weft.scale", arena_text(a, print_double(m->scale, number))},
@@ -320,8 +321,35 @@ static weft_status read_image(weft_model *m, const char *note, const char *path,
     return WEFT_OK;
 }
 
+/* A format is never given up: a later weft reads what an earlier one wrote. */
+static weft_status check_format(const tensor_file *file, const char *path, weft_error *err)
+{
+    const char *note = tensor_file_note(file, "weft.format");
+    uint64_t format = FORMAT; /* also of what another program wrote */
+    if (note && !parse_u64(note, &format))
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its format is \"%s\", which is no number", note);
+    if (format > FORMAT)
+        return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "a later weft wrote it, in format %llu; this one, %s, reads up to %d: use the later one",
+                    (unsigned long long)format, weft_version(), FORMAT);
+    return WEFT_OK;
+}
+
+/* The first number that is none, in words; NULL: all are numbers, or no memory. */
+static const char *find_odd(const tensor_file *file, arena *a)
+{
+    for (size_t i = 0; i < file->n_tensors; i++) {
+        const tensor *t = &file->tensors[i];
+        const float *numbers = t->data;
+        for (size_t k = 0; t->type == DTYPE_F32 && k < shape_numbers(&t->shape); k++)
+            if (!isfinite(numbers[k]))
+                return arena_printf(a, "number %zu of tensor \"%s\" is %g: the run that left it diverged", k, t->name, (double)numbers[k]);
+    }
+    return NULL;
+}
+
 static weft_status take(weft_model *m, const tensor_file *file, const char *path, weft_error *err)
 {
+    TRY(check_format(file, path, err));
     const char *scale = tensor_file_note(file, "weft.scale"), *classes = tensor_file_note(file, "weft.classes");
     const char *data = tensor_file_note(file, "weft.data"), *loss = tensor_file_note(file, "weft.loss");
     const char *task = tensor_file_note(file, "weft.task"), *image = tensor_file_note(file, "weft.image");
@@ -343,6 +371,7 @@ static weft_status take(weft_model *m, const tensor_file *file, const char *path
     m->version++;
     TRY(model_import(m, &(named_blocks){"", "", BLOCKS_PARAMS, m->weights}, file, path, err));
     TRY(model_import(m, &(named_blocks){"", "", BLOCKS_BUFFERS, m->buffers}, file, path, err));
+    m->odd = find_odd(file, &m->memory);
     if (scale && (!parse_double(scale, &m->scale) || m->scale <= 0))
         return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "its scale is \"%s\", which is not a number above 0", scale);
     if (task && !task_find(task, &m->task))
@@ -358,8 +387,10 @@ weft_status weft_model_load(weft_model *m, const char *path, weft_error *err)
 {
     tensor_file file;
     TRY(tensor_file_read(path, &file, err));
-    const weft_status status = take(m, &file, path, err);
+    weft_status status = take(m, &file, path, err);
     tensor_file_close(&file);
+    if (status == WEFT_OK && m->odd) /* nothing can be learned from there */
+        status = fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "%s; take the parameters of another run", m->odd);
     return status;
 }
 

@@ -22,6 +22,7 @@ struct weft_model {
     double scale;        /* what samples are divided by: kept in the model's file */
     const char *data;    /* what it was trained on, for what, and its classes; NULL: nothing is known */
     const char *loss;    /* "cross_entropy label_smoothing=0.1"; NULL: as data */
+    const char *odd;     /* of its file: the first parameter that is no number, in words; NULL: there is none */
     weft_task task;
     const char *const *class_names;
     size_t n_classes;
