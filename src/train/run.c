@@ -176,6 +176,15 @@ static weft_status check_folder(const run_options *o, arena *a, weft_error *err)
     if (!o->force && !o->resume && (file_exists(record) || file_exists(metrics)))
         return fail(err, WEFT_BAD_INPUT, (where){o->folder, 0, 0}, "there is a run in this folder; go on with --resume, replace it with --force, "
                     "or choose another folder with -o");
+    static const char *const written[] = {"config.yaml", "model.safetensors", "best.safetensors", "report.html"};
+    for (size_t i = 0; !o->force && !o->resume && i < COUNT(written); i++) {
+        const char *path = path_join(a, o->folder, written[i]);
+        if (!path)
+            return fail_memory(err);
+        if (file_exists(path))
+            return fail(err, WEFT_BAD_INPUT, (where){path, 0, 0}, "is there already; choose another folder with -o, or have it "
+                        "replaced with --force");
+    }
     return WEFT_OK;
 }
 
