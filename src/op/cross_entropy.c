@@ -74,7 +74,7 @@ static real sample_loss(const operand *logits, size_t row, size_t label, real di
         const size_t n = panel_cols(logits, panel), first = panel * logits->width;
         real *p = panel_row(gradient, panel, row);
         for (size_t i = 0; i < n; i++)
-            p[i] = (p[i] / sum - (first + i == label ? 1 : 0)) / divisor;
+            p[i] = (p[i] / sum - (real)(first + i == label)) / divisor;
         clear_behind(p, n, gradient->width);
     }
     return logarithm(sum) - (*element(logits, row, label) - max);
