@@ -69,10 +69,11 @@ def difference(found, wanted):
 class Range:
     """A folder in which weft is killed: its data, its experiments, and what it should come to."""
 
-    def __init__(self, command, experiment, watched):
+    def __init__(self, command, experiment, watched, cores=None):
         self.folder = tempfile.mkdtemp(prefix="weft-kills-")
         self.command, self.experiment = command, experiment
         self.watched = watched  # folders below the one that it writes
+        self.cores = cores or os.sched_getaffinity(0)
         small.make(os.path.join(self.folder, "set"))
         self.environment = weft.environment(self.folder, weft.still_clock(self.folder))
         self.seconds, self.n_writes = 0.0, 0
@@ -92,7 +93,8 @@ class Range:
     def start(self, place):
         with open(os.path.join(place, "said"), "ab") as said:
             return subprocess.Popen([weft.COMMAND, *self.command, "e.yaml", "-o", "out", "-q"], cwd=place, stdin=subprocess.DEVNULL,
-                                    stdout=subprocess.DEVNULL, stderr=said, env=self.environment)
+                                    stdout=subprocess.DEVNULL, stderr=said, env=self.environment,
+                                    preexec_fn=lambda: os.sched_setaffinity(0, self.cores))
 
     def writes(self, place):
         return Writes([os.path.join(place, "out", folder) for folder in self.watched])
@@ -163,7 +165,8 @@ def train_range():
 
 
 def compare_range():
-    return Range(["compare", "-j", "2"], COMPARISON, [])
+    """On one core: a trial that is left alone would take all there are, and its record says how many threads it had."""
+    return Range(["compare", "-j", "2"], COMPARISON, [], {min(os.sched_getaffinity(0))})
 
 
 def torture(where, n_kills, seed, workers=1, tell=None):
