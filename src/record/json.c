@@ -110,11 +110,10 @@ weft_status json_file_read(const char *path, size_t limit_bytes, const char *wha
 
 weft_status json_lines_open(json_lines *l, const char *path, size_t limit_bytes, weft_error *err)
 {
-    *l = (json_lines){.at = {.file = path}, .n_lines = 1};
+    *l = (json_lines){.at = {.file = path}};
     TRY(file_read(path, limit_bytes, &l->content, err));
     l->next = (const char *)l->content.data;
-    for (size_t i = 0; i < l->content.size; i++)
-        l->n_lines += l->content.data[i] == '\n';
+    l->n_lines = l->content.size / LEAST_LINE_BYTES + 1;
     return WEFT_OK;
 }
 
@@ -130,13 +129,17 @@ weft_status json_lines_next(json_lines *l, json_t **object, weft_error *err)
     l->at.line++;
     json_t *root;
     const weft_status parsed = json_parse(line, (size_t)(line_end - line), &root, &wrong);
-    if (json_is_object(root)) {
+    if (json_is_object(root) && l->at.line <= l->n_lines) {
         *object = root;
         return WEFT_OK;
     }
     if (parsed == WEFT_NO_MEMORY)
         return fail_memory(err);
     where at = l->at;
+    if (json_is_object(root)) {
+        json_decref(root);
+        return fail(err, WEFT_BAD_INPUT, at, "the lines up to here are too short to hold what each must");
+    }
     if (!root)
         at.column = wrong.column > 0 ? (size_t)wrong.column : 1;
     const weft_status status = root ? fail(err, WEFT_BAD_INPUT, at, "%s; every line is one JSON object", json_kind(root))

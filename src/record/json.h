@@ -55,6 +55,8 @@ typedef struct json_lines {
     size_t n_lines; /* at most so many */
 } json_lines;
 
+enum { LEAST_LINE_BYTES = 64 }; /* of a line in the mean: what is made of lines gets memory for as many as the file can hold */
+
 weft_status json_lines_open(json_lines *l, const char *path, size_t limit_bytes, weft_error *err);
 /* The next line's object, the caller's; NULL: there is none. */
 weft_status json_lines_next(json_lines *l, json_t **object, weft_error *err);
