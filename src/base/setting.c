@@ -12,11 +12,12 @@ typedef struct parser {
     const char *next; /* what is not read yet */
     where at;         /* its place */
     int depth;
+    size_t n_settings;
     arena *memory;
     weft_error *err;
 } parser;
 
-enum { MAX_DEPTH = 64 };
+enum { MAX_DEPTH = 64, MAX_SETTINGS = 100000 };
 
 static bool is_blank(char c)
 {
@@ -56,6 +57,10 @@ static const char *take(parser *p, size_t n)
 
 static setting *make(parser *p, int kind)
 {
+    if (++p->n_settings > MAX_SETTINGS) {
+        fail(p->err, WEFT_BAD_INPUT, p->at, "this text has more than %d names and values, the limit", MAX_SETTINGS);
+        return NULL;
+    }
     setting *s = arena_alloc(p->memory, sizeof *s);
     if (s == NULL)
         fail_memory(p->err);
