@@ -108,15 +108,11 @@ typedef struct block {
 
 static weft_status check_list(const setting *layers, size_t depth, weft_error *err)
 {
-    size_t n = 0;
     if (!layers || layers->kind != SETTING_LIST)
         return fail(err, WEFT_BAD_INPUT, layers ? layers->at : (where){0}, "a model is a list of layers, such as [linear 1000, relu, linear 10]");
     if (depth > MAX_BLOCK_DEPTH)
         return fail(err, WEFT_BAD_INPUT, layers->at, "the model has blocks in blocks, more than %d deep, the limit", MAX_BLOCK_DEPTH);
-    for (const setting *s = layers->first; s; s = s->next)
-        if (++n > MAX_LAYERS)
-            return fail(err, WEFT_BAD_INPUT, s->at, "the model has more than %d layers, the limit", MAX_LAYERS);
-    if (n)
+    if (layers->first)
         return WEFT_OK;
     return fail(err, WEFT_BAD_INPUT, layers->at, depth ? "the block has no layers" : "the model has no layers; the least is [linear CLASSES]");
 }
@@ -203,7 +199,10 @@ weft_status graph_build(graph *g, const setting *layers, isa level, arena *a, we
 {
     maker m = {g, level, a, err};
     size_t last = MODEL_INPUT;
-    *g = (graph){.nodes = arena_array(a, MAX(count_nodes(layers, 0), 1), sizeof *g->nodes)};
+    const size_t n = count_nodes(layers, 0);
+    if (n > MAX_LAYERS)
+        return fail(err, WEFT_BAD_INPUT, layers->at, "the model has more than %d layers, the limit", MAX_LAYERS);
+    *g = (graph){.nodes = arena_array(a, MAX(n, 1), sizeof *g->nodes)};
     return g->nodes ? add_block(&m, &(block){layers, "", 0, last}, &last) : fail_memory(err);
 }
 
