@@ -10,7 +10,7 @@ FUZZ_FLAGS = $(filter-out -fvisibility=hidden,$(CFLAGS_ALL)) -I.
 # ---- For make check: all targets in one program ----
 FUZZ_OBJECTS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/fuzz.o
 
-$(BUILD)/fuzz/%.o: fuzz/%.c | libs
+$(BUILD)/fuzz/%.o: fuzz/%.c $(LISTS) | libs
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  $(CC) $<")
 	$(Q)$(CC) $(FUZZ_FLAGS) -DLLVMFuzzerTestOneInput=fuzz_$* -c -o $@ $<
