@@ -105,9 +105,22 @@ static weft_status print_model(model_part *part, const graph *g, arena *a)
     return part->spec && part->items ? WEFT_OK : WEFT_NO_MEMORY;
 }
 
+/* How much is written of a model: before all of it is taken apart. */
+static size_t written_bytes(const setting *s)
+{
+    enum { EACH = 8 };
+    size_t sum = EACH + (s->kind == SETTING_SCALAR ? strlen(s->text) : 0);
+    for (const setting *child = s->kind == SETTING_SCALAR ? NULL : s->first; child; child = child->next)
+        sum += written_bytes(child);
+    return sum;
+}
+
 static weft_status read_model(resolver *r, model_part *part)
 {
+    enum { LAYER_BYTES = 128 };
     graph g = {0};
+    if (written_bytes(part->source) > MAX_LAYERS * LAYER_BYTES)
+        return fail(r->err, WEFT_BAD_INPUT, part->source->at, "the model is written at more length than %d layers take, the limit", MAX_LAYERS);
     weft_status status = read_layers(part->layers, part->source, r->memory, r->err);
     /* what could be read of a broken list is checked, too; that nothing is left of it is no news */
     if (status == WEFT_OK || part->layers->first) {
