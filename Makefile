@@ -263,7 +263,7 @@ help:
 	@echo 'make torture    kill a thousand runs, and compare what they come to; KILLS=100: as many; takes a quarter of an hour'
 	@echo 'make matrix     prove that every compiler and level of optimisation makes the same bits, every folder the same binary; ONLY=clang: a part of it'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
-	@echo 'make fuzz       feed the parsers inputs that change as they learn; SECONDS=60 each, ONLY=idx,png: these; fails where one finds a mistake'
+	@echo 'make fuzz       feed the parsers inputs that change as they learn; SECONDS=60 each, ONLY=idx,png: these; EXECUTIONS=10000000: until each has run so often; fails where one finds a mistake'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'SAN=address,undefined or thread, DEBUG=1, V=1 go with all of them;'

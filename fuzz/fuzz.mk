@@ -28,7 +28,7 @@ SECONDS ?= 60
 fuzz:
 	$(Q)scripts/deps build clang
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz/clang SAN=address,undefined CFLAGS=-O2 FUZZER=yes fuzzers
-	fuzz/run --seconds $(SECONDS) $(if $(ONLY),--only $(ONLY))
+	fuzz/run --seconds $(SECONDS) $(if $(EXECUTIONS),--executions $(EXECUTIONS)) $(if $(ONLY),--only $(ONLY))
 
 fuzzers: $(FUZZ_TARGETS:%=$(BUILD)/bin/%)
 
