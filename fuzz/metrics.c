@@ -8,7 +8,8 @@ static void put_record(weft_task task)
 {
     weft_error err = {0};
     const run_record run = {.folder = "trained", .title = "", .variant = "", .status = "done", .message = "", .data = "", .model = "",
-                            .optimizer = "", .schedule = "", .loss = "", .fingerprint = "", .task = task, .scale = 1, .precision = "fp32", .isa = "v3",
+                            .optimizer = "", .schedule = "", .loss = "", .fingerprint = "", .task = task,
+                            .scale = 1, .precision = "fp32", .isa = "v3",
                             .version = WEFT_VERSION, .command = "", .cpu = "", .result = ""};
     CHECK(run_record_write(&run, &err) == WEFT_OK);
 }
