@@ -12,7 +12,7 @@ VERSION := $(shell sed -n 's/^\#define WEFT_VERSION "\(.*\)"/\1/p' include/weft.
 REAL ?= float
 DOUBLE := $(filter double,$(REAL))
 $(if $(filter-out float double,$(REAL)),$(error REAL is float or double, not $(REAL)))
-LIBS := yaml-0.1 jansson libdeflate zlib libpng libturbojpeg cairo sleef libmd libxxhash
+LIBS := yaml-0.1 jansson libdeflate zlib libpng libturbojpeg cairo fontconfig sleef libmd libxxhash
 
 # ---- For another architecture: ARCH=aarch64 builds with Debian's cross compiler, on libraries that scripts/deps unpacks below build/ ----
 ARCH ?= $(shell uname -m)

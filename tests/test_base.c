@@ -784,6 +784,8 @@ static void denormals_are_kept_whatever_the_caller_has_set(void **state)
     const unsigned before = rounding();
     float halves[2] = {0};
     set_rounding(before | OTHER_ROUNDING);
+    if ((rounding() & OTHER_ROUNDING) != OTHER_ROUNDING)
+        skip(); /* valgrind's CPU has no such modes */
     pool *p = pool_create(2, NULL);
     pool_run(p, halve, halves);
     const unsigned after = rounding();

@@ -279,5 +279,7 @@ int main(void)
         cmocka_unit_test(what_is_no_page_is_refused),
         cmocka_unit_test(runs_are_found_below_their_folders),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    const int failed = cmocka_run_group_tests(tests, make_folder, remove_folder);
+    report_end();
+    return failed;
 }

@@ -2,7 +2,6 @@
 #include "test.h"
 
 #include <cairo.h>
-#include <dlfcn.h>
 
 #include "report/variants.h"
 #include "run_files.h"
@@ -492,16 +491,6 @@ static void slugs_are_plain_and_differ(void **state)
     text_free(&t);
 }
 
-static int end_drawing(void **state)
-{
-    /* What cairo and fontconfig keep, and LeakSanitizer cannot see: fontconfig is there because cairo is. */
-    void (*end_fontconfig)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "FcFini");
-    cairo_debug_reset_static_data();
-    if (end_fontconfig)
-        end_fontconfig();
-    return remove_folder(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,5 +518,7 @@ int main(void)
         cmocka_unit_test(a_comparison_leaves_its_figures_and_a_page_that_leads_to_them),
         cmocka_unit_test(slugs_are_plain_and_differ),
     };
-    return cmocka_run_group_tests(tests, make_folder, end_drawing);
+    const int failed = cmocka_run_group_tests(tests, make_folder, remove_folder);
+    report_end();
+    return failed;
 }

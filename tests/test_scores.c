@@ -254,5 +254,7 @@ int main(void)
         cmocka_unit_test(summaries_call_scores_by_their_names),
         cmocka_unit_test(figures_call_scores_by_their_names),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    const int failed = cmocka_run_group_tests(tests, make_folder, remove_folder);
+    report_end();
+    return failed;
 }

@@ -28,6 +28,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);
     signal(SIGPIPE, SIG_IGN);
     const int code = run_command(argc, argv);
+    report_end();
     const bool gone = reader_gone(), lost = ferror(stdout); /* closing it would not tell of that again */
     const bool closed = fclose(stdout) == 0;
     if ((closed && !lost) || gone || code != EXIT_DONE)

@@ -3,6 +3,7 @@
 
 #include <cairo-svg.h>
 #include <errno.h>
+#include <fontconfig/fontconfig.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -248,4 +249,10 @@ const char *ink_fit(cairo_t *cr, ink style, double width, const char *string, ar
 done:
     text_free(&clean);
     return fitted;
+}
+
+void report_end(void)
+{
+    cairo_debug_reset_static_data();
+    FcFini();
 }

@@ -67,4 +67,7 @@ typedef struct rate_curve {
 /* NAME.svg and NAME.png in the folder. */
 weft_status report_rates(const rate_curve *c, const char *folder, const char *name, weft_error *err);
 
+/* Gives back what cairo and fontconfig keep between pictures. The whole process shares it: for the end of a program, when nothing draws any more. */
+void report_end(void);
+
 #endif
