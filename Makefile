@@ -183,6 +183,12 @@ check-long: check-deps
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/test_maps
 	$(Q)for test in tests/long/test_*.py; do $$test || failed=yes; done; [ -z "$$failed" ]
 
+# What tools see that read the code, and do not run it.
+analyse: deps
+	$(Q)scripts/deps analyse
+	$(Q)$(MAKE) --no-print-directory $(LISTS) $(ASSETS:%=$(BUILD)/gen/%.inc)
+	$(Q)scripts/analyse '$(filter-out -MMD -MP -O3,$(CFLAGS_ALL))' '$(v3)' '$(amx)'
+
 # Kills weft KILLS times; SEED=N repeats what happened.
 torture: check-deps
 	$(Q)$(MAKE) --no-print-directory all
@@ -262,6 +268,7 @@ help:
 	@echo 'make published  the table of bits that weft verify holds this machine against, anew'
 	@echo 'make torture    kill a thousand runs, and compare what they come to; KILLS=100: as many; takes a quarter of an hour'
 	@echo 'make matrix     prove that every compiler and level of optimisation makes the same bits, every folder the same binary; ONLY=clang: a part of it'
+	@echo 'make analyse    gcc -fanalyzer, clang-tidy and cppcheck over src/; fails where they find anything'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
 	@echo 'make fuzz       feed the parsers inputs that change as they learn; SECONDS=60 each, ONLY=idx,png: these; EXECUTIONS=10000000: until each has run so often; fails where one finds a mistake'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
@@ -270,5 +277,5 @@ help:
 	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator;'
 	@echo 'REAL=double builds networks of double precision, into build/double, and checks what is about numbers'
 
-.PHONY: all demo check check-long reference tutorial published torture matrix mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
+.PHONY: all demo check check-long reference tutorial published analyse torture matrix mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:
