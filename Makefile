@@ -201,6 +201,9 @@ matrix: check-deps
 
 mutants: check-deps
 	$(Q)tests/mutants/run
+# The small mistakes that a program makes, drawn by a seed.
+mutants-auto: check-deps
+	$(Q)tests/mutants/auto --sample $(or $(SAMPLE),400) --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY))
 
 # ---- Tests: unit tests are C programs, the rest are Python programs that run the command; all print TAP ----
 # Those of a build in double: what must be near something else can be nearer there. The first asks for more than floats have.
@@ -270,6 +273,7 @@ help:
 	@echo 'make matrix     prove that every compiler and level of optimisation makes the same bits, every folder the same binary; ONLY=clang: a part of it'
 	@echo 'make analyse    gcc -fanalyzer, clang-tidy and cppcheck over src/; fails where they find anything'
 	@echo 'make mutants    prove that the tests fail when the code is wrong'
+	@echo 'make mutants-auto the same with small mistakes that are drawn by SEED=1; SAMPLE=400 of them, ONLY=optimizer: in some files'
 	@echo 'make fuzz       feed the parsers inputs that change as they learn; SECONDS=60 each, ONLY=idx,png: these; EXECUTIONS=10000000: until each has run so often; fails where one finds a mistake'
 	@echo 'make install    into PREFIX (default /usr/local), below DESTDIR'
 	@echo 'make deps       install the Debian packages that are missing'
@@ -277,5 +281,5 @@ help:
 	@echo 'ARCH=aarch64 builds for 64-bit ARM, into build/aarch64, and checks under an emulator;'
 	@echo 'REAL=double builds networks of double precision, into build/double, and checks what is about numbers'
 
-.PHONY: all demo check check-long reference tutorial published analyse torture matrix mutants run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
+.PHONY: all demo check check-long reference tutorial published analyse torture matrix mutants mutants-auto run-tests tests deps check-deps bench-deps libs install print-libs clean help FORCE
 .DELETE_ON_ERROR:
