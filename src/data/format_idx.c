@@ -1,6 +1,7 @@
 /* A folder with the four files of MNIST: images and labels, for training and for testing. */
 #include "data/data.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -21,7 +22,8 @@ static bool find_file(const char *folder, size_t split, size_t which, char path[
         if (!ending)
             break;
         int length = snprintf(path, PATH_MAX, "%s/%s%s%s%s", folder, stems[split][which], spelling[0], ending, spelling[1]);
-        if (length < PATH_MAX && lstat(path, &info) == 0)
+        /* where the system cannot tell, opening it will */
+        if (length < PATH_MAX && (lstat(path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR)))
             return true;
     }
     return false;
