@@ -7,6 +7,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCES = ["src", "include", "bench", "fuzz"]  # and what the Makefile includes
+OURS = ("BUILD", "MAKEFLAGS", "MFLAGS")  # where and how this build is made
 OTHERWISE = {"LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "USER": "somebody", "CCACHE_DISABLE": "1"}
 
 
@@ -18,7 +19,8 @@ def built(*targets):
         for name in SOURCES:
             shutil.copytree(os.path.join(ROOT, name), os.path.join(house, name), copy_function=shutil.copyfile)
         shutil.copyfile(os.path.join(ROOT, "Makefile"), os.path.join(house, "Makefile"))
-        done = subprocess.run(["make", f"-j{len(os.sched_getaffinity(0))}", *targets], cwd=house, env={**os.environ, **OTHERWISE}, umask=0o077,
+        environment = {name: value for name, value in os.environ.items() if name not in OURS}
+        done = subprocess.run(["make", f"-j{len(os.sched_getaffinity(0))}", *targets], cwd=house, env={**environment, **OTHERWISE}, umask=0o077,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         if done.returncode:
             raise RuntimeError(f"make {' '.join(targets)}: exit code {done.returncode}\n{done.stdout[-4000:]}")
