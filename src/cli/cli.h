@@ -21,7 +21,7 @@ typedef struct args {
     arena memory;
 } args;
 
-typedef enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_NUMBER, OPTION_REAL } option_kind;
+typedef enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_PATH /* to write to */, OPTION_LIST, OPTION_NUMBER, OPTION_REAL } option_kind;
 
 /* One option: drives parsing, errors and --help. */
 typedef struct option_spec {

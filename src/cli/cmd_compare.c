@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 
 static const option_spec options[] = {
-    {'o', "output", "DIR", "where everything goes; default: runs/NAME after the file", OPTION_TEXT, offsetof(args, output), 0, 0},
+    {'o', "output", "DIR", "where everything goes; default: runs/NAME after the file", OPTION_PATH, offsetof(args, output), 0, 0},
     OPTION_SET,
     OPTION_SEED,
     OPTION_ALLOW_TRAILING,

@@ -160,7 +160,7 @@ static const command data_info = {
 /* ---- data show ---- */
 
 static const option_spec show_options[] = {
-    {'o', "output", "FILE", "the picture, .png or .svg; default: grid.png", OPTION_TEXT, offsetof(args, output), 0, 0},
+    {'o', "output", "FILE", "the picture, .png or .svg; default: grid.png", OPTION_PATH, offsetof(args, output), 0, 0},
     {0, "per-class", "N", "samples of each class; default: 10", OPTION_NUMBER, offsetof(args, per_class), 1, 100},
     {0, "split", "train|test", "from which part; default: train", OPTION_TEXT, offsetof(args, split), 0, 0},
     OPTION_SEED,

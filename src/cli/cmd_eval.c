@@ -7,7 +7,7 @@ static const option_spec options[] = {
     {0, "data", "NAME|PATH", "the data set; default: the one that the model was trained on", OPTION_TEXT, offsetof(args, data), 0, 0},
     {0, "split", "train|test", "which part of it; default: test", OPTION_TEXT, offsetof(args, split), 0, 0},
     OPTION_BEST,
-    {'o', "output", "DIR", "also draw the confusion matrix, the calibration and the worst images there", OPTION_TEXT, offsetof(args, output), 0, 0},
+    {'o', "output", "DIR", "also draw the confusion matrix, the calibration and the worst images there", OPTION_PATH, offsetof(args, output), 0, 0},
     {0, "worst", "N", "how many of the samples with the highest loss; default: 25", OPTION_NUMBER, offsetof(args, worst), 1, 500},
     OPTION_ALLOW_TRAILING,
     OPTION_THREADS,

@@ -6,7 +6,7 @@
 static const char scaling[] = "scaling";
 
 static const option_spec options[] = {
-    {'o', "output", "FILE", "scaling drawn, .png or .svg", OPTION_TEXT, offsetof(args, output), 0, 0},
+    {'o', "output", "FILE", "scaling drawn, .png or .svg", OPTION_PATH, offsetof(args, output), 0, 0},
     OPTION_HELP,
     {0},
 };

@@ -4,7 +4,7 @@
 #include "cli/cli.h"
 
 static const option_spec options[] = {
-    {'o', "output", "DIR", "where figure and numbers go; default: runs/NAME-lr-find after the file", OPTION_TEXT, offsetof(args, output), 0, 0},
+    {'o', "output", "DIR", "where figure and numbers go; default: runs/NAME-lr-find after the file", OPTION_PATH, offsetof(args, output), 0, 0},
     {0, "from", "RATE", "the lowest rate; default: 1e-7", OPTION_REAL, offsetof(args, from), 0, 0},
     {0, "to", "RATE", "the highest rate; default: 10", OPTION_REAL, offsetof(args, to), 0, 0},
     {0, "steps", "N", "how many rates; default: 200", OPTION_NUMBER, offsetof(args, steps), 10, 1000000},

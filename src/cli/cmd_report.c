@@ -4,7 +4,7 @@
 #include "cli/cli.h"
 
 static const option_spec options[] = {
-    {'o', "output", "FILE.html", "the page; default: report.html", OPTION_TEXT, offsetof(args, output), 0, 0},
+    {'o', "output", "FILE.html", "the page; default: report.html", OPTION_PATH, offsetof(args, output), 0, 0},
     {0, "baseline", "NAME", "the variant that the others are held against; default: the first", OPTION_TEXT, offsetof(args, baseline), 0, 0},
     OPTION_TARGET,
     OPTION_HELP,

@@ -4,7 +4,7 @@
 #include "cli/cli.h"
 
 static const option_spec options[] = {
-    {'o', "output", "DIR", "the run folder; default: runs/NAME after the file", OPTION_TEXT, offsetof(args, output), 0, 0},
+    {'o', "output", "DIR", "the run folder; default: runs/NAME after the file", OPTION_PATH, offsetof(args, output), 0, 0},
     OPTION_VARIANT,
     OPTION_SET,
     OPTION_SEED,

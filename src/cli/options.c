@@ -132,6 +132,17 @@ static int set_real(double *at, const option_spec *o, const char *value)
     return complain_usage("--%s takes a number above 0, not \"%s\"", o->name, value);
 }
 
+/* What is written is also told of, and proposed for the next command: it must be a name that a terminal shows as it is. */
+static int check_path(const option_spec *o, const char *value)
+{
+    text shown = {0};
+    text_add_escaped(&shown, value);
+    const bool plain = shown.length && strcmp(shown.data, value) == 0;
+    const int code = shown.failed ? complain(&(weft_error){0}) : EXIT_DONE;
+    text_free(&shown);
+    return code || plain ? code : complain_usage("--%s takes a path of characters that can be shown, in UTF-8, not \"%s\"", o->name, value);
+}
+
 static int set_option(args *a, const option_spec *o, const char *value, bool seen)
 {
     void *at = (char *)a + o->offset;
@@ -144,10 +155,11 @@ static int set_option(args *a, const option_spec *o, const char *value, bool see
         a->sets[a->n_sets++] = value;
         return EXIT_DONE;
     case OPTION_TEXT:
+    case OPTION_PATH:
         if (seen && strcmp(*(const char **)at, value) != 0)
             return complain_usage("--%s is given twice, as \"%s\" and as \"%s\"; which one?", o->name, *(const char **)at, value);
         *(const char **)at = value;
-        return EXIT_DONE;
+        return o->kind == OPTION_PATH ? check_path(o, value) : EXIT_DONE;
     case OPTION_REAL:
         return set_real(at, o, value);
     default:

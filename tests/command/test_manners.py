@@ -79,6 +79,13 @@ class Output(weft.Case):
         self.assertEqual(self.read("run", "metrics.jsonl"), before)
         self.weft("train", "e.yaml", "-o", "run", "--force")
 
+    def test_what_is_written_has_a_name_that_can_be_shown(self):
+        for name in ("", "a\x1b[2J", "line\nbreak", b"\xff", "\u202e"):
+            for words in (["train", "e.yaml", "-o"], ["report", "runs", "-o"]):
+                said = self.weft(*words, name, code=2).stderr
+                self.assertIn("--output takes a path of characters that can be shown", said)
+                self.assertEqual(len(said.splitlines()), 1)
+
     def test_json_is_for_programs(self):
         result = json.loads(self.weft("train", "e.yaml", "-o", "run", "--json").stdout)
         self.assertEqual((result["status"], result["last"]["epoch"]), ("done", 3))
