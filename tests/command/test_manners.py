@@ -80,7 +80,7 @@ class Output(weft.Case):
         self.weft("train", "e.yaml", "-o", "run", "--force")
 
     def test_what_is_written_has_a_name_that_can_be_shown(self):
-        for name in ("", "a\x1b[2J", "line\nbreak", b"\xff", "\u202e"):
+        for name in ("", "a\x1b[2J", "line\nbreak", "\udcff", "\u202e"):  # the last but one: a byte that is no UTF-8
             for words in (["train", "e.yaml", "-o"], ["report", "runs", "-o"]):
                 said = self.weft(*words, name, code=2).stderr
                 self.assertIn("--output takes a path of characters that can be shown", said)
