@@ -2,13 +2,16 @@
 """What the command does when memory or the system fails it: tests/faults, a part of what `make torture` goes through. One allocation of each
 place in weft that asks for memory, by way of whichever library, fails once and from then on; so does one system call of each place, with a
 third of the errors that there are, or it does half of what it should."""
+import errno
 import os
+import shutil
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "faults"))
 import commands  # noqa: E402
+import faults  # noqa: E402
 import weft  # noqa: E402
 
 QUICK = ["help of train", "reference", "explain", "summary", "data info in JSON", "predict", "predict in JSON", "eval in JSON", "train"]
@@ -40,6 +43,22 @@ class Faults(unittest.TestCase):
 
     def test_a_system_call_that_fails_is_said_and_loses_nothing(self):
         self.sweep(["resume"], "calls", commands.call_faults, commands.call_words, share=3)
+
+    def test_a_thread_that_cannot_be_made_is_said_or_done_without(self):
+        for words in (["train", "x.yaml", "-o", "new", "--threads", "2"], ["compare", "variants.yaml", "-o", "all", "--jobs", "2"]):
+            judge = commands.sweep(words, self.stage, self.folder, "threads",
+                                   lambda point: [("once", errno.EAGAIN), ("always", errno.EAGAIN)], os.strerror)
+            self.assertEqual(judge.complaints, {}, words)
+            self.assertGreaterEqual(judge.n, 2)
+
+    def test_signals_every_millisecond_change_nothing(self):
+        models = []
+        for kind in ("storm", "memory"):  # the latter asks for nothing to fail
+            work = shutil.copytree(self.stage, os.path.join(self.folder, kind))
+            outcome = faults.run(commands.ALL["train"], work, kind, lambda point: [], None)
+            self.assertEqual(outcome.code, 0, outcome.stderr)
+            models.append(outcome.files()["new/model.safetensors"])
+        self.assertEqual(*models)
 
 
 if __name__ == "__main__":
