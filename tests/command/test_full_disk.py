@@ -19,7 +19,7 @@ train: {epochs: 80, batch: 32, log_steps: true}
 BEGINS = r"(?m)^weft: warning: .*: %s; training goes on, and what could not be written is kept in memory and tried again with the next checkpoint$"
 ENDS = r"(?m)^weft: warning: out/run: can be written to again; all that waited is there, and nothing is lost$"
 HAS_MOUNTS = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode == 0 if shutil.which("unshare") else False
-# Mounts a small disk, trains on it, fills it after some epochs, empties it a while after the warning, or never.
+# Mounts a small disk, trains on it, fills it after some epochs, empties it some epochs after the warning, or never.
 FULL_DISK = """\
 set -e
 mount -t tmpfs -o size=4m none out
@@ -27,8 +27,8 @@ mount -t tmpfs -o size=4m none out
 while [ $(cat out/run/metrics.jsonl 2>/dev/null | wc -l) -lt 5 ]; do sleep 0.01; done
 cat /dev/zero > out/filler 2>/dev/null || true
 while ! grep -q warning said; do sleep 0.01; done
-sleep 0.3
-[ -e never ] || rm out/filler
+sleep 0.05
+[ -e never ] || { kill -STOP $!; rm out/filler; kill -CONT $!; } # it waits, so that it is not done before
 code=0
 wait $! || code=$?
 [ -e never ] && cp out/run/metrics.jsonl metrics.jsonl && exit $code
