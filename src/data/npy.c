@@ -211,12 +211,13 @@ static weft_status transpose(unsigned char *data, const shape *s, size_t width, 
         strides[d] = strides[d - 1] * s->dims[d - 1];
     for (size_t i = 0, from = 0; i < n; i++) {
         memcpy(turned + i * width, data + from * width, width);
-        for (size_t d = s->n_dims; d-- > 0;) {
-            from += strides[d];
-            if (++index[d] < s->dims[d])
+        for (size_t d = s->n_dims; d > 0; d--) {
+            const size_t last = d - 1;
+            from += strides[last];
+            if (++index[last] < s->dims[last])
                 break;
-            from -= strides[d] * s->dims[d];
-            index[d] = 0;
+            from -= strides[last] * s->dims[last];
+            index[last] = 0;
         }
     }
     memcpy(data, turned, n * width);
