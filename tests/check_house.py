@@ -85,6 +85,10 @@ class House(unittest.TestCase):
         for path, text in sources():
             self.assertLessEqual(text.count("\n"), 300 if path.endswith(".h") else 800, path)
             self.assertEqual(list(long_functions(text)), [], path)
+        for path in glob.glob(os.path.join(ROOT, "tests", "**", "*.[chp]*"), recursive=True):
+            if path.endswith((".c", ".h", ".py")):
+                with open(path) as file:
+                    self.assertLessEqual(file.read().count("\n"), 800, path)
         self.assertTrue(list(long_functions("f()\n{\n" + "x;\n" * 60 + "}\n")))
 
     def test_what_registers_itself_is_named_as_its_file(self):
